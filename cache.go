@@ -1,0 +1,91 @@
+package cria
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/jellydator/ttlcache/v3"
+)
+
+// CacheOptions are the settings of [NewCache]. Nil and zero fields mean the
+// defaults.
+type CacheOptions struct {
+	TTL     time.Duration // how long a reply is kept; 0: 300 s
+	Entries int           // replies kept at most, least recently used dropped first; 0: 4,096
+}
+
+// NewCache returns lm with a response cache in memory in front of it: a request
+// that is equal in everything that determines the reply (conversation, prefill,
+// constraint, limits and sampling) is answered from the cache, with
+// [Usage.Cached] set. Only replies that came to their own end are kept. The
+// cache belongs to this one lm; it is safe for concurrent use and owns no
+// goroutine.
+func NewCache(lm LM, opts *CacheOptions) LM {
+	if opts == nil {
+		opts = &CacheOptions{}
+	}
+	ttl, entries := opts.TTL, opts.Entries
+	if ttl == 0 {
+		ttl = 300 * time.Second
+	}
+	if entries == 0 {
+		entries = 4096
+	}
+	return &cachedLM{LM: lm, replies: ttlcache.New(
+		ttlcache.WithTTL[cacheKey, Chunk](ttl),
+		ttlcache.WithCapacity[cacheKey, Chunk](uint64(entries)),
+		ttlcache.WithDisableTouchOnHit[cacheKey, Chunk](), // the age of a reply counts, not its last use
+	)}
+}
+
+type cacheKey [sha256.Size]byte
+
+type cachedLM struct {
+	LM
+	replies *ttlcache.Cache[cacheKey, Chunk] // whole replies
+}
+
+// DefaultAdapter keeps the say in the format that the LM behind the cache has.
+func (c *cachedLM) DefaultAdapter() Adapter { return adapterFor(c.LM) }
+
+func (c *cachedLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		key, err := requestKey(req)
+		if err != nil {
+			yield(Chunk{}, err)
+			return
+		}
+		if item := c.replies.Get(key); item != nil {
+			yield(item.Value(), nil)
+			return
+		}
+		var text strings.Builder
+		for chunk, err := range c.LM.Generate(ctx, req) {
+			text.WriteString(chunk.Text)
+			if err == nil && chunk.Finish == FinishStop {
+				reply := Chunk{Text: text.String(), Finish: chunk.Finish, Usage: chunk.Usage}
+				reply.Usage.Cached = true
+				c.replies.Set(key, reply, ttlcache.DefaultTTL)
+			}
+			if !yield(chunk, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// requestKey digests everything that determines a reply.
+func requestKey(req *Request) (cacheKey, error) {
+	flat := *req
+	flat.Chat = Chat{Turns: req.Chat.Messages()}
+	data, err := json.Marshal(flat)
+	if err != nil {
+		return cacheKey{}, fmt.Errorf("making the cache key of a request: %w", err)
+	}
+	return sha256.Sum256(data), nil
+}

@@ -1,0 +1,31 @@
+// Package cria makes language models programmable: a program declares what goes
+// in and what comes out as Go structs, and gets a typed answer.
+//
+//	type Review struct {
+//		Review string `json:"review"`
+//	}
+//
+//	type Verdict struct {
+//		Sentiment string `json:"sentiment" enum:"positive,negative"`
+//	}
+//
+//	classify := cria.NewPredict[Review, Verdict]("Classify the sentiment of the review.", nil)
+//	v, err := classify.Call(cria.With(ctx, cria.Scope{LM: lm}), Review{"I loved every minute."})
+//
+// The parts, from the outside in:
+//
+//   - [Predict] (typed) and [Predictor] (values by name) run one call;
+//     [ChainOfThought] lets the model reason first.
+//   - [Signature] declares the task: instruction, input and output [Field]s,
+//     demonstrations. It comes from structs, from a string such as
+//     "question -> answer", or from fields.
+//   - [Adapter] turns a signature and its inputs into a [Request], and the reply
+//     back into values. [Lines] is the default.
+//   - [LM] is the model: package llamacpp runs one in this process, and anything
+//     that implements the one method can stand in. [NewCache] keeps replies.
+//   - [Scope] is what a call carries (model, adapter, sampling): in a context by
+//     [With], or for the whole process by [Configure].
+//
+// The package never loads a native library itself, and has no global state but
+// what Configure sets.
+package cria

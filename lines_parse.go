@@ -1,0 +1,160 @@
+package cria
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Parse implements [Adapter]. It tries three readings of the reply in turn and
+// takes the first that has every field:
+//
+//  1. markers: "name: value" where the name begins a line;
+//  2. the JSON object in it, in prose or a code fence as well;
+//  3. if the signature has one output, and the reply neither, all of it.
+//
+// If none has every field, the reading that has the most of them says what is
+// missing.
+func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
+	if reply.Role != RoleAssistant {
+		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
+	}
+	best := parseMarkers(sig.outputs, reply.Content)
+	if len(best) < len(sig.outputs) {
+		if found := parseJSONFields(sig.outputs, reply.Content); len(found) > len(best) {
+			best = found
+		}
+	}
+	if text := strings.TrimSpace(stripFence(reply.Content)); len(best) == 0 && len(sig.outputs) == 1 && text != "" {
+		best = map[string]any{sig.outputs[0].Name: text}
+	}
+	return convert(sig.outputs, best, reply.Content)
+}
+
+// convert coerces what was found to the fields' types and gathers all errors.
+func convert(outputs []Field, found map[string]any, raw string) (Example, error) {
+	values := Example{}
+	var errs []*FieldError
+	for _, f := range outputs {
+		text, ok := found[f.Name]
+		if !ok && f.Optional {
+			continue
+		}
+		v, err := any(nil), error(ErrMissing)
+		if ok && (text != "" || f.Optional) {
+			v, err = coerce(f, text)
+		}
+		if err != nil {
+			e := &FieldError{Field: f.Name, Err: err}
+			if ok {
+				e.Text = fmt.Sprint(text)
+			}
+			errs = append(errs, e)
+			continue
+		}
+		if v != nil {
+			values[f.Name] = v
+		}
+	}
+	if len(errs) > 0 {
+		return values, &ParseError{Fields: errs, Partial: values, Raw: raw}
+	}
+	return values, nil
+}
+
+// parseMarkers reads "name: value" lines. A value runs to the next marker; of a
+// repeated field the first value counts; text before the first marker does not.
+func parseMarkers(outputs []Field, content string) map[string]any {
+	found := map[string]any{}
+	var name string
+	var value []string
+	flush := func() {
+		if _, dup := found[name]; name != "" && !dup {
+			found[name] = strings.TrimSpace(strings.Join(value, "\n"))
+		}
+		value = nil
+	}
+	for line := range strings.Lines(content) {
+		line = strings.TrimRight(line, "\r\n")
+		if field, rest, ok := marker(outputs, line); ok {
+			flush()
+			name, value = field, []string{rest}
+			continue
+		}
+		value = append(value, line)
+	}
+	flush()
+	return found
+}
+
+// marker splits a line that begins with a field's name and a colon. Case does
+// not count and Markdown emphasis around the name is let pass.
+func marker(outputs []Field, line string) (field, rest string, ok bool) {
+	head, rest, ok := strings.Cut(line, ":")
+	if !ok {
+		return "", "", false
+	}
+	emphasized := strings.HasPrefix(strings.TrimSpace(head), "**")
+	head = strings.Trim(head, " \t*#")
+	for _, f := range outputs {
+		if sameName(head, f.Name) {
+			if emphasized {
+				rest = strings.TrimPrefix(rest, "**")
+			}
+			return f.Name, rest, true
+		}
+	}
+	return "", "", false
+}
+
+// parseJSONFields reads the object in the content that has the most output
+// fields; keys compare without case. Models wrap their answer in one more object
+// at times, so a value that is an object is looked into as well.
+func parseJSONFields(outputs []Field, content string) map[string]any {
+	var best map[string]any
+	for _, text := range jsonObjects(content) {
+		v, err := parseJSON(text)
+		if err != nil {
+			continue
+		}
+		object := v.(map[string]any)
+		candidates := []map[string]any{object}
+		for _, inner := range object {
+			if m, ok := inner.(map[string]any); ok && len(object) == 1 {
+				candidates = append(candidates, m)
+			}
+		}
+		for _, c := range candidates {
+			if found := pick(outputs, c); len(found) > len(best) {
+				best = found
+			}
+		}
+	}
+	return best
+}
+
+func pick(outputs []Field, object map[string]any) map[string]any {
+	found := map[string]any{}
+	for _, f := range outputs {
+		if v, ok := lookupFold(object, f.Name); ok {
+			found[f.Name] = v
+		}
+	}
+	return found
+}
+
+// stripFence removes a code fence around the whole text.
+func stripFence(text string) string {
+	text = strings.TrimSpace(text)
+	inner, ok := strings.CutPrefix(text, "```")
+	if !ok {
+		return text
+	}
+	inner, ok = strings.CutSuffix(inner, "```")
+	if !ok {
+		return text
+	}
+	if _, body, multiline := strings.Cut(inner, "\n"); multiline { // the fence's language tag
+		return body
+	}
+	return inner
+}

@@ -1,0 +1,94 @@
+package cria
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+)
+
+// LM is a language model. Implementations are safe for concurrent use.
+//
+// Generate answers one request as a stream of chunks; the last one carries the
+// finish reason and the usage, and no error follows it. A consumer may break
+// out at any time, which cancels the work. An error ends the stream.
+type LM interface {
+	Generate(context.Context, *Request) iter.Seq2[Chunk, error]
+}
+
+// Request is one generation. An [Adapter] makes it from a signature and its
+// inputs; the fields that say how to sample are filled in by the predictor.
+type Request struct {
+	Chat Chat
+
+	// Prefill is how the assistant's turn already begins, such as "answer:".
+	// The model continues it; it is not part of the generated text.
+	Prefill string
+
+	// Output says what may be generated after Prefill. Nil: free text.
+	Output Constraint
+
+	Stop      []string  // generation ends before any of these; nil: none
+	MaxTokens int       // generated tokens at most; 0: the LM's default
+	Sampling  *Sampling // nil: the LM's default
+}
+
+// Sampling says how tokens are chosen. The zero value is greedy: always the
+// most probable token.
+type Sampling struct {
+	Temperature   float64 `json:"temperature"`              // 0: greedy
+	TopK          int     `json:"top_k,omitempty"`          // keep the k most probable; 0: all
+	TopP          float64 `json:"top_p,omitempty"`          // keep the smallest set of at least this mass; 0: all
+	MinP          float64 `json:"min_p,omitempty"`          // keep at least this share of the best one's probability; 0: all
+	RepeatPenalty float64 `json:"repeat_penalty,omitempty"` // over the last 64 tokens; 0 or 1: none
+	Seed          *uint32 `json:"seed,omitempty"`           // nil: a random one for each request; given: repeats
+}
+
+// FinishReason says why a generation ended.
+type FinishReason string
+
+// The reasons a generation can end.
+const (
+	FinishStop      FinishReason = "stop"      // the model or the constraint ended it
+	FinishLength    FinishReason = "length"    // MaxTokens or the context was used up
+	FinishCancelled FinishReason = "cancelled" // the context was cancelled
+)
+
+// Chunk is a piece of a reply. Only the last one has a Finish.
+type Chunk struct {
+	Text   string // valid UTF-8; may be empty
+	Finish FinishReason
+	Usage  Usage // of the whole request; zero in all but the last chunk
+}
+
+// Usage counts the tokens of one or more requests.
+type Usage struct {
+	PromptTokens     int  `json:"prompt_tokens"`
+	CompletionTokens int  `json:"completion_tokens"`
+	Cached           bool `json:"cached,omitempty"` // the reply came from a response cache, nothing was computed
+}
+
+// TotalTokens is the sum of prompt and completion tokens.
+func (u Usage) TotalTokens() int { return u.PromptTokens + u.CompletionTokens }
+
+// Add returns the sum of two usages, which counts as cached if both are.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{u.PromptTokens + v.PromptTokens, u.CompletionTokens + v.CompletionTokens, u.Cached && v.Cached}
+}
+
+// Validate reports the first value that is out of range.
+func (s Sampling) Validate() error {
+	switch {
+	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0): // NaN is neither
+		return fmt.Errorf("temperature %v is not a number of 0 or more", s.Temperature)
+	case s.TopK < 0:
+		return fmt.Errorf("top-k %d is negative; 0 keeps all tokens", s.TopK)
+	case !(s.TopP >= 0 && s.TopP <= 1):
+		return fmt.Errorf("top-p %v is not between 0 and 1", s.TopP)
+	case !(s.MinP >= 0 && s.MinP <= 1):
+		return fmt.Errorf("min-p %v is not between 0 and 1", s.MinP)
+	case !(s.RepeatPenalty >= 0) || math.IsInf(s.RepeatPenalty, 0):
+		return fmt.Errorf("repeat penalty %v is not a number of 0 or more; 1 is none", s.RepeatPenalty)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package cria
+
+import "slices"
+
+// Role says who speaks in a [Message].
+type Role string
+
+// The roles of a conversation.
+const (
+	RoleSystem    Role = "system"
+	RoleUser      Role = "user"
+	RoleAssistant Role = "assistant"
+)
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role    Role   `json:"role"`
+	Content string `json:"content"`
+}
+
+// Prefix is the part of a chat that does not change between calls: instruction
+// and demonstrations. Its address is its identity: an LM may keep what it
+// computed for a prefix (text, tokens, KV cells) as long as the same *Prefix
+// comes back. A Prefix is immutable and safe for concurrent use.
+type Prefix struct {
+	messages []Message
+}
+
+// NewPrefix makes a prefix of messages.
+func NewPrefix(messages ...Message) *Prefix {
+	return &Prefix{messages: slices.Clone(messages)}
+}
+
+// Messages returns the messages in order. A nil Prefix has none.
+func (p *Prefix) Messages() []Message {
+	if p == nil {
+		return nil
+	}
+	return slices.Clone(p.messages)
+}
+
+// Chat is a conversation: a stable prefix and the turns of this call. The zero
+// value is empty.
+type Chat struct {
+	Prefix *Prefix
+	Turns  []Message
+}
+
+// Messages returns the whole conversation in order.
+func (c Chat) Messages() []Message {
+	return append(c.Prefix.Messages(), c.Turns...)
+}

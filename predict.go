@@ -1,0 +1,77 @@
+package cria
+
+import (
+	"context"
+	"iter"
+)
+
+// Predict asks a language model to make an Out from an In, both structs; see
+// [SignatureOf] for how their fields are declared. It is safe for concurrent
+// use.
+type Predict[In, Out any] struct {
+	core    *Predictor
+	inputs  structCodec
+	outputs structCodec
+}
+
+// NewPredict makes a predictor. An empty instruction means the default one (see
+// [Signature.Instruction]); opts may be nil. It panics when a struct cannot be a
+// signature or a demo does not fit: mistakes in a declaration, which
+// [SignatureOf] and [Signature.WithDemos] report as errors.
+func NewPredict[In, Out any](instruction string, opts *PredictOptions) *Predict[In, Out] {
+	sig, err := SignatureOf[In, Out](instruction)
+	if err != nil {
+		panic(err)
+	}
+	core, err := NewPredictor(sig, opts)
+	if err != nil {
+		panic("cria: " + err.Error())
+	}
+	return &Predict[In, Out]{core: core, inputs: codecOf[In](), outputs: codecOf[Out]()}
+}
+
+// Signature returns what the predictor fills in.
+func (p *Predict[In, Out]) Signature() *Signature { return p.core.Signature() }
+
+// Call returns the answer to one input. Errors are those of [Predictor.Call].
+func (p *Predict[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+	result, err := p.Run(ctx, in)
+	if err != nil {
+		var zero Out
+		return zero, err
+	}
+	return result.Value, nil
+}
+
+// Run is Call with the details: the reply's text, finish reason and usage.
+func (p *Predict[In, Out]) Run(ctx context.Context, in In) (*Result[Out], error) {
+	prediction, err := p.core.Call(ctx, p.inputs.encode(in))
+	if err != nil {
+		return nil, err
+	}
+	return p.result(prediction)
+}
+
+// Stream is Call that yields the text of each field as it comes; the last delta
+// has the result. Breaking out cancels the work.
+func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Out], error] {
+	return func(yield func(Delta[Out], error) bool) {
+		for delta, err := range p.core.Stream(ctx, p.inputs.encode(in)) {
+			typed := Delta[Out]{Field: delta.Field, Text: delta.Text, Done: delta.Done}
+			if err == nil && delta.Result != nil {
+				typed.Result, err = p.result(delta.Result)
+			}
+			if !yield(typed, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (p *Predict[In, Out]) result(r *Prediction) (*Result[Out], error) {
+	var value Out
+	if err := p.outputs.decode(r.Value, r.Text, &value); err != nil {
+		return nil, err
+	}
+	return &Result[Out]{Value: value, Text: r.Text, Finish: r.Finish, Usage: r.Usage}, nil
+}

@@ -1,0 +1,141 @@
+package cria
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// PredictOptions are the settings of one predictor. Nil and zero fields leave
+// the choice to [Configure] and the LM.
+type PredictOptions struct {
+	LM        LM
+	Adapter   Adapter
+	Sampling  *Sampling
+	MaxTokens int
+	Demos     []Example // demonstrations; see [Signature.WithDemos]
+}
+
+func (o *PredictOptions) scope() Scope {
+	if o == nil {
+		return Scope{}
+	}
+	return Scope{LM: o.LM, Adapter: o.Adapter, Sampling: o.Sampling, MaxTokens: o.MaxTokens}
+}
+
+func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
+	if o == nil || len(o.Demos) == 0 {
+		return sig, nil
+	}
+	return sig.WithDemos(o.Demos...)
+}
+
+// Predictor asks a language model to fill in a signature's outputs, with values
+// by field name. [Predict] is its typed form. A Predictor is immutable and safe
+// for concurrent use.
+type Predictor struct {
+	sig   *Signature
+	scope Scope
+}
+
+// NewPredictor makes a predictor. opts may be nil.
+func NewPredictor(sig *Signature, opts *PredictOptions) (*Predictor, error) {
+	sig, err := opts.apply(sig)
+	if err != nil {
+		return nil, err
+	}
+	return &Predictor{sig: sig, scope: opts.scope()}, nil
+}
+
+// Signature returns what the predictor fills in.
+func (p *Predictor) Signature() *Signature { return p.sig }
+
+// Request returns the request that a call with these inputs would send, without
+// sending it.
+func (p *Predictor) Request(ctx context.Context, inputs Example) (*Request, error) {
+	_, req, err := p.prepare(ctx, inputs)
+	return req, err
+}
+
+// Call runs the predictor once. Inputs that do not fit the signature give an
+// *[InputError], a reply that cannot be read a *[ParseError].
+func (p *Predictor) Call(ctx context.Context, inputs Example) (*Prediction, error) {
+	for delta, err := range p.Stream(ctx, inputs) {
+		if err != nil {
+			return nil, err
+		}
+		if delta.Result != nil {
+			return delta.Result, nil
+		}
+	}
+	return nil, errors.New("the stream ended without a result")
+}
+
+// Stream runs the predictor once and yields the text of each field as it comes;
+// the last delta has the result. Breaking out cancels the work.
+func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[Example], error] {
+	return func(yield func(Delta[Example], error) bool) {
+		scope, req, err := p.prepare(ctx, inputs)
+		if err != nil {
+			yield(Delta[Example]{}, err)
+			return
+		}
+		var text strings.Builder
+		var last Chunk
+		fields := newFieldSplitter(req.Output)
+		for chunk, err := range scope.LM.Generate(ctx, req) {
+			if err != nil {
+				yield(Delta[Example]{}, err)
+				return
+			}
+			text.WriteString(chunk.Text)
+			last = chunk
+			for _, d := range fields.add(chunk.Text) {
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+		for _, d := range fields.end() {
+			if !yield(d, nil) {
+				return
+			}
+		}
+		result, err := p.parse(scope.Adapter, req.Prefill+text.String(), last)
+		yield(Delta[Example]{Result: result}, err)
+	}
+}
+
+func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Request, error) {
+	scope, err := resolve(ctx, p.scope)
+	if err != nil {
+		return scope, nil, err
+	}
+	if scope.Sampling != nil {
+		if err := scope.Sampling.Validate(); err != nil {
+			return scope, nil, err
+		}
+	}
+	if scope.MaxTokens < 0 {
+		return scope, nil, fmt.Errorf("max tokens %d is negative; leave it zero for the model's default", scope.MaxTokens)
+	}
+	req, err := scope.Adapter.Format(p.sig, inputs)
+	if err != nil {
+		return scope, nil, err
+	}
+	req.Sampling, req.MaxTokens = scope.Sampling, scope.MaxTokens
+	return scope, req, nil
+}
+
+func (p *Predictor) parse(a Adapter, text string, last Chunk) (*Prediction, error) {
+	values, err := a.Parse(p.sig, Message{RoleAssistant, text})
+	if err != nil {
+		if parseErr := (*ParseError)(nil); errors.As(err, &parseErr) {
+			parseErr.Truncated = last.Finish == FinishLength
+		}
+		return nil, err
+	}
+	return &Prediction{Value: values, Text: text, Finish: last.Finish, Usage: last.Usage}, nil
+}

@@ -1,0 +1,20 @@
+package cria
+
+// Result is what one call of a predictor gives besides the value itself.
+type Result[Out any] struct {
+	Value  Out
+	Text   string // the assistant's whole turn, prefill included
+	Finish FinishReason
+	Usage  Usage
+}
+
+// Prediction is the result of an untyped call: output values by field name.
+type Prediction = Result[Example]
+
+// Delta is a piece of a streamed reply: text of one field, or last the Result.
+type Delta[Out any] struct {
+	Field  string       // the output field that the text belongs to
+	Text   string       // what was generated since the last delta of the field
+	Done   bool         // the field is complete
+	Result *Result[Out] // set in the last delta only, which has no field
+}

@@ -1,0 +1,81 @@
+package cria
+
+import (
+	"cmp"
+	"context"
+	"sync/atomic"
+)
+
+// Scope is what a call carries besides its inputs. Fields that are zero leave
+// the choice to the next level: a scope in the context ([With]) comes before the
+// predictor's options, those before the process-wide defaults ([Configure]),
+// those before the LM's own.
+type Scope struct {
+	LM        LM
+	Adapter   Adapter
+	Sampling  *Sampling // replaces lower levels as a whole; new(Sampling) is greedy
+	MaxTokens int       // generated tokens at most; must not be negative
+}
+
+// over returns s with its zero fields taken from lower.
+func (s Scope) over(lower Scope) Scope {
+	if s.LM == nil {
+		s.LM = lower.LM
+	}
+	if s.Adapter == nil {
+		s.Adapter = lower.Adapter
+	}
+	s.Sampling = cmp.Or(s.Sampling, lower.Sampling)
+	s.MaxTokens = cmp.Or(s.MaxTokens, lower.MaxTokens)
+	return s
+}
+
+type scopeKey struct{}
+
+// With returns a context whose calls use the scope. Scopes nest: fields that
+// are zero keep what an outer With set.
+func With(ctx context.Context, s Scope) context.Context {
+	return context.WithValue(ctx, scopeKey{}, s.over(scopeOf(ctx)))
+}
+
+func scopeOf(ctx context.Context) Scope {
+	s, _ := ctx.Value(scopeKey{}).(Scope)
+	return s
+}
+
+var defaults atomic.Pointer[Scope]
+
+// Configure sets the process-wide defaults, replacing earlier ones as a whole.
+// It is safe for concurrent use; calls that already run keep what they have.
+func Configure(s Scope) { defaults.Store(&s) }
+
+func configured() Scope {
+	if s := defaults.Load(); s != nil {
+		return *s
+	}
+	return Scope{}
+}
+
+// resolve settles which LM, adapter and sampling a call uses. An adapter that
+// brings its own model (it is an LM too) needs no LM besides; an LM that knows
+// the best format for its model has a say in the adapter.
+func resolve(ctx context.Context, predictor Scope) (Scope, error) {
+	s := scopeOf(ctx).over(predictor).over(configured())
+	if s.LM == nil {
+		s.LM, _ = s.Adapter.(LM)
+	}
+	if s.LM == nil {
+		return s, ErrNoLM
+	}
+	if s.Adapter == nil {
+		s.Adapter = adapterFor(s.LM)
+	}
+	return s, nil
+}
+
+func adapterFor(lm LM) Adapter {
+	if m, ok := lm.(interface{ DefaultAdapter() Adapter }); ok {
+		return m.DefaultAdapter()
+	}
+	return Lines{}
+}

@@ -1,0 +1,86 @@
+package cria
+
+import "strings"
+
+// fieldSplitter cuts a stream of text into the fields of a constraint. Where a
+// literal follows a hole, text that may be its beginning is held back until it
+// is certain.
+type fieldSplitter struct {
+	parts   Constraint
+	pending string
+	started bool // the current hole has yielded text
+}
+
+func newFieldSplitter(c Constraint) *fieldSplitter {
+	if len(c) == 0 {
+		c = Constraint{{Hole: &Hole{}}}
+	}
+	return &fieldSplitter{parts: c}
+}
+
+// add takes the next text and returns the deltas that are certain.
+func (s *fieldSplitter) add(text string) []Delta[Example] {
+	s.pending += text
+	var deltas []Delta[Example]
+	for len(s.parts) > 0 {
+		part := s.parts[0]
+		if part.Hole == nil {
+			rest, ok := strings.CutPrefix(s.pending, part.Literal)
+			if !ok {
+				break
+			}
+			s.pending, s.parts = rest, s.parts[1:]
+			continue
+		}
+		next := ""
+		if len(s.parts) > 1 {
+			next = s.parts[1].Literal
+		}
+		value, found := s.pending, false
+		if next != "" {
+			value, _, found = strings.Cut(s.pending, next)
+			if !found {
+				value = s.pending[:len(s.pending)-overlap(s.pending, next)]
+			}
+		}
+		s.pending = s.pending[len(value):]
+		deltas = s.emit(deltas, part.Hole.Field, value, found)
+		if !found {
+			break
+		}
+		s.parts, s.started = s.parts[1:], false
+	}
+	return deltas
+}
+
+// end returns what was held back, and the end of the last field.
+func (s *fieldSplitter) end() []Delta[Example] {
+	if len(s.parts) == 0 || s.parts[0].Hole == nil {
+		return nil
+	}
+	return s.emit(nil, s.parts[0].Hole.Field, s.pending, true)
+}
+
+// emit adds a delta if there is something to say. The space after a marker is
+// not part of the value.
+func (s *fieldSplitter) emit(deltas []Delta[Example], field, text string, done bool) []Delta[Example] {
+	if !s.started {
+		text = strings.TrimLeft(text, " ")
+	}
+	s.started = s.started || text != ""
+	if text == "" && !done {
+		return deltas
+	}
+	return append(deltas, Delta[Example]{Field: field, Text: text, Done: done})
+}
+
+// overlap returns the length of the longest end of text that literal begins
+// with.
+func overlap(text, literal string) int {
+	for n := min(len(text), len(literal)-1); n > 0; n-- {
+		if strings.HasSuffix(text, literal[:n]) {
+			return n
+		}
+	}
+	return 0
+}

@@ -1,0 +1,99 @@
+package cria
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind is the basic kind of a [Type].
+type Kind string
+
+// The kinds of value that a field can hold, named as in DSPy's string
+// signatures.
+const (
+	KindString  Kind = "str"
+	KindInt     Kind = "int"
+	KindFloat   Kind = "float"
+	KindBool    Kind = "bool"
+	KindList    Kind = "list"
+	KindDict    Kind = "dict"    // string keys
+	KindLiteral Kind = "Literal" // a closed set of strings
+	KindObject  Kind = "object"  // named fields: a nested Go struct
+	KindAny     Kind = "Any"     // any JSON value
+)
+
+// Type says what values a [Field] can hold. The zero value is not valid; see
+// [Type.Kind] for what each kind needs besides.
+type Type struct {
+	Kind   Kind     `json:"kind"`
+	Elem   *Type    `json:"elem,omitempty"`   // list: the elements; dict: the values
+	Values []string `json:"values,omitempty"` // Literal: the closed set, in declared order
+	Fields []Field  `json:"fields,omitempty"` // object
+}
+
+// String writes the type in the syntax of string signatures.
+func (t Type) String() string {
+	switch t.Kind {
+	case KindList:
+		return "list[" + t.Elem.String() + "]"
+	case KindDict:
+		return "dict[str, " + t.Elem.String() + "]"
+	case KindLiteral:
+		quoted := make([]string, len(t.Values))
+		for i, v := range t.Values {
+			quoted[i] = quoteLiteral(v)
+		}
+		return "Literal[" + strings.Join(quoted, ", ") + "]"
+	case KindObject:
+		return "{" + joinFields(t.Fields) + "}"
+	default:
+		return string(t.Kind)
+	}
+}
+
+// quoteLiteral quotes one value of a Literal so that [ParseSignature] reads it
+// back.
+func quoteLiteral(v string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\t", `\t`).Replace(v) + "'"
+}
+
+func (t Type) validate() error {
+	switch t.Kind {
+	case KindString, KindInt, KindFloat, KindBool, KindAny:
+		return nil
+	case KindList, KindDict:
+		if t.Elem == nil {
+			return fmt.Errorf("a %s needs the type of its elements", t.Kind)
+		}
+		return t.Elem.validate()
+	case KindLiteral:
+		return validateValues(t.Values)
+	case KindObject:
+		return validateFields(t.Fields)
+	default:
+		return fmt.Errorf("unknown kind %q", t.Kind)
+	}
+}
+
+// validateValues checks a closed set. Values stand on one line of a reply, and
+// the tolerant parser compares them without case and surrounding space, so they
+// must differ in more than that.
+func validateValues(values []string) error {
+	if len(values) == 0 {
+		return fmt.Errorf("a closed set needs at least one value")
+	}
+	seen := map[string]string{}
+	for _, v := range values {
+		key := strings.ToLower(strings.TrimSpace(v))
+		switch other, dup := seen[key]; {
+		case key == "":
+			return fmt.Errorf("a value of a closed set is empty")
+		case strings.ContainsAny(v, "\r\n"):
+			return fmt.Errorf("the value %q of a closed set contains a line break", v)
+		case dup:
+			return fmt.Errorf("the values %q and %q of a closed set differ only in case or space", other, v)
+		}
+		seen[key] = v
+	}
+	return nil
+}
