@@ -1,0 +1,53 @@
+package gguf
+
+import "slices"
+
+// Metadata is the key-value part of a file. The getters report false if the
+// key is not there or holds another kind of value. It does not change after
+// reading and may be shared between goroutines.
+type Metadata struct {
+	keys   []string // in the order of the file
+	values map[string]Value
+}
+
+// Keys are all keys in the order of the file, as a new slice.
+func (m Metadata) Keys() []string { return slices.Clone(m.keys) }
+
+// Value is the value of a key whatever its type.
+func (m Metadata) Value(key string) (Value, bool) {
+	v, ok := m.values[key]
+	return v, ok
+}
+
+// Int is a number of any integer type that fits in an int64.
+func (m Metadata) Int(key string) (int64, bool) {
+	v, ok := m.values[key]
+	if !ok { // the zero Value is a number too
+		return 0, false
+	}
+	return v.integer()
+}
+
+// Float is a number of either float type.
+func (m Metadata) Float(key string) (float64, bool) { return m.values[key].float() }
+
+// Bool is a boolean.
+func (m Metadata) Bool(key string) (value, ok bool) {
+	v := m.values[key]
+	return v.bits != 0, v.typ == Bool
+}
+
+// Text is a string. Nothing promises that it is UTF-8.
+func (m Metadata) Text(key string) (string, bool) {
+	v := m.values[key]
+	return v.raw, v.typ == String
+}
+
+// Strings is an array of strings, as a new slice.
+func (m Metadata) Strings(key string) ([]string, bool) {
+	v := m.values[key]
+	if v.typ != Array || v.elem != String {
+		return nil, false
+	}
+	return v.strings(), true
+}
