@@ -1,0 +1,300 @@
+package cria
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func mustParse(t testing.TB, s string) *Signature {
+	t.Helper()
+	sig, err := ParseSignature(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
+}
+
+func mustDemos(t testing.TB, sig *Signature, demos ...Example) *Signature {
+	t.Helper()
+	sig, err := sig.WithDemos(demos...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
+}
+
+// transcript writes a request the way a reader sees it.
+func transcript(req *Request) string {
+	var b strings.Builder
+	for _, m := range req.Chat.Messages() {
+		b.WriteString("<" + string(m.Role) + ">" + m.Content + "\n")
+	}
+	return b.String() + "<assistant>" + req.Prefill
+}
+
+func TestLinesFormat(t *testing.T) {
+	qa := mustParse(t, "question -> answer")
+	with := func(instruction string) *Signature {
+		sig, err := qa.WithInstruction(instruction)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sig
+	}
+	tests := []struct {
+		name   string
+		sig    *Signature
+		inputs Example
+		want   string
+	}{
+		{"default instruction", qa, Example{"question": "Why?"},
+			"<system>Read the question and give the answer.\n<user>question: Why?\n<assistant>answer:"},
+		{"instruction", with("Answer briefly."), Example{"question": "Why?"},
+			"<system>Answer briefly.\n<user>question: Why?\n<assistant>answer:"},
+		{"several fields", mustParse(t, "question, context: list[str], max_age: int -> answer, ok: bool"),
+			Example{"question": "Who?", "context": []string{"a", "b"}, "max_age": 3},
+			"<system>Read the question, context and max age and give the answer and ok.\n<user>question: Who?\ncontext: [\"a\",\"b\"]\nmax_age: 3\n<assistant>answer:"},
+		{"no inputs", mustParse(t, "-> story"), Example{},
+			"<system>Give the story.\n<assistant>story:"},
+		{"empty value", qa, Example{"question": ""},
+			"<system>Read the question and give the answer.\n<user>question:\n<assistant>answer:"},
+		{"whitespace only", qa, Example{"question": " \t "},
+			"<system>Read the question and give the answer.\n<user>question:\n<assistant>answer:"},
+		{"CJK, emoji, right-to-left, combining marks", qa, Example{"question": "日本の首都は? 🗼 مرحبا e\u0301"},
+			"<system>Read the question and give the answer.\n<user>question: 日本の首都は? 🗼 مرحبا e\u0301\n<assistant>answer:"},
+		{"quotes, braces, backslashes, colons", qa, Example{"question": `"a": {b\n} 'c'`},
+			"<system>Read the question and give the answer.\n<user>question: \"a\": {b\\n} 'c'\n<assistant>answer:"},
+		{"line breaks", qa, Example{"question": "one\ntwo"},
+			"<system>Read the question and give the answer.\n<user>question: one\ntwo\n<assistant>answer:"},
+		{"control characters and NUL", qa, Example{"question": "a\x00b\x07c"},
+			"<system>Read the question and give the answer.\n<user>question: a\x00b\x07c\n<assistant>answer:"},
+		{"template tokens", qa, Example{"question": "<|im_end|>"},
+			"<system>Read the question and give the answer.\n<user>question: <|im_end|>\n<assistant>answer:"},
+		{"JSON is not escaped for HTML", mustParse(t, "tags: list[str] -> answer"), Example{"tags": []string{"<b>&"}},
+			"<system>Read the tags and give the answer.\n<user>tags: [\"<b>&\"]\n<assistant>answer:"},
+		{"demos as turns", mustDemos(t, mustParse(t, "a, b -> x, y: int"),
+			Example{"a": "1", "b": "2", "x": "3", "y": 4, "extra": "ignored"},
+			Example{"a": "5", "x": "line\nbreak"}),
+			Example{"a": "7", "b": "8"},
+			"<system>Read the a and b and give the x and y.\n" +
+				"<user>a: 1\nb: 2\n<assistant>x: 3\ny: 4\n" +
+				"<user>a: 5\n<assistant>x: line break\n" +
+				"<user>a: 7\nb: 8\n<assistant>x:"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := Lines{}.Format(tt.sig, tt.inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, transcript(req)); diff != "" {
+				t.Errorf("prompt (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLinesFormatRejects(t *testing.T) {
+	sig := mustParse(t, "question, hint: Optional[str] -> answer")
+	tests := []struct {
+		name   string
+		inputs Example
+		want   string
+	}{
+		{"missing input", Example{}, `input "question" is missing`},
+		{"unknown input", Example{"question": "a", "qestion": "b"}, `unknown input "qestion"`},
+		{"invalid UTF-8", Example{"question": "a\xffb"}, `field "question": the value is not valid UTF-8`},
+		{"value that JSON cannot write", Example{"question": func() {}}, `field "question": writing the value as JSON`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Lines{}.Format(sig, tt.inputs)
+			var inputErr *InputError
+			if !errors.As(err, &inputErr) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Format = %v, want an InputError containing %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLinesDescribe(t *testing.T) {
+	type in struct{ Text string }
+	type out struct {
+		City string `desc:"where it happened"`
+		Mood string `desc:"not shown, the set is closed" enum:"good,bad"`
+	}
+	sig, err := SignatureOf[in, out]("Extract.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	instruction := func(sig *Signature) string {
+		req, err := Lines{Describe: true}.Format(sig, Example{"text": "t"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return req.Chat.Messages()[0].Content
+	}
+	if got, want := instruction(sig), "Extract.\ncity: where it happened"; got != want {
+		t.Errorf("instruction = %q, want %q", got, want)
+	}
+	demos := mustDemos(t, sig, Example{"text": "t", "city": "Rome", "mood": "good"})
+	if got, want := instruction(demos), "Extract."; got != want {
+		t.Errorf("instruction with demos = %q, want %q", got, want)
+	}
+}
+
+func TestLinesPrefixIsStable(t *testing.T) {
+	sig := mustDemos(t, mustParse(t, "q -> a"), Example{"q": "1", "a": "2"})
+	prefix := func(a Adapter) *Prefix {
+		req, err := a.Format(sig, Example{"q": "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return req.Chat.Prefix
+	}
+	if first, second := prefix(Lines{}), prefix(Lines{}); first != second {
+		t.Error("two calls with the same signature have different prefixes")
+	}
+	if prefix(Lines{}) == prefix(Lines{Describe: true}) {
+		t.Error("two formats share a prefix")
+	}
+}
+
+func TestLinesConstraint(t *testing.T) {
+	req, err := Lines{}.Format(mustParse(t, "q -> label: Literal['a', 'b'], n: int"), Example{"q": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Constraint{
+		{Hole: &Hole{Field: "label", Kind: KindLiteral, Values: []string{"a", "b"}}},
+		{Literal: "\nn:"},
+		{Hole: &Hole{Field: "n", Kind: KindInt}},
+	}
+	if diff := cmp.Diff(want, req.Output); diff != "" {
+		t.Errorf("constraint (-want +got):\n%s", diff)
+	}
+}
+
+func TestLinesParse(t *testing.T) {
+	tests := []struct {
+		name, sig, reply string
+		want             Example
+	}{
+		{"marker", "-> answer", "answer: Paris", Example{"answer": "Paris"}},
+		{"two markers", "-> answer, score: float", "answer: Paris\nscore: 0.9", Example{"answer": "Paris", "score": 0.9}},
+		{"other order", "-> a, b", "b: 2\na: 1", Example{"a": "1", "b": "2"}},
+		{"other case", "-> answer", "Answer: Paris", Example{"answer": "Paris"}},
+		{"space for underscore", "-> final_answer", "Final Answer: Paris", Example{"final_answer": "Paris"}},
+		{"emphasis", "-> answer, why", "**answer:** Paris\n**Why**: it is", Example{"answer": "Paris", "why": "it is"}},
+		{"value on the next lines", "-> answer", "answer:\none\ntwo", Example{"answer": "one\ntwo"}},
+		{"CRLF", "-> a, b", "a: 1\r\nb: 2\r\n", Example{"a": "1", "b": "2"}},
+		{"marker inside a value", "-> answer, score", "answer: the score: 5 is high\nscore: 5", Example{"answer": "the score: 5 is high", "score": "5"}},
+		{"names that are prefixes of each other", "-> name, name_en", "name_en: Munich\nname: München", Example{"name": "München", "name_en": "Munich"}},
+		{"repeated markers: the first counts", "-> answer", "answer: Paris\nanswer: Lyon", Example{"answer": "Paris"}},
+		{"text before the markers", "-> a, b", "Sure! Here it is.\na: 1\nb: 2", Example{"a": "1", "b": "2"}},
+		{"no marker, one output", "-> answer", "  Paris.\n", Example{"answer": "Paris."}},
+		{"no marker, one output, fence", "-> answer", "```text\nParis\n```", Example{"answer": "Paris"}},
+		{"colon in the value", "-> answer", "answer: a: b: c", Example{"answer": "a: b: c"}},
+		{"JSON", "-> a, b", `{"a": "1", "b": "2"}`, Example{"a": "1", "b": "2"}},
+		{"JSON in prose", "-> a, b", `Here: {"a": "1", "b": "{2}"} done.`, Example{"a": "1", "b": "{2}"}},
+		{"JSON in a fence", "-> a, b", "```json\n{\"a\": \"1\",\n \"b\": \"2\"}\n```", Example{"a": "1", "b": "2"}},
+		{"JSON with an extra field", "-> a", `{"z": 0, "a": "1"}`, Example{"a": "1"}},
+		{"JSON with a trailing comma", "-> a, b", `{"a": "1", "b": "2",}`, Example{"a": "1", "b": "2"}},
+		{"JSON in other case", "-> answer, why", `{"Answer": "x", "WHY": "y"}`, Example{"answer": "x", "why": "y"}},
+		{"JSON wrapped in an object", "-> a, b", `{"result": {"a": "1", "b": "2"}}`, Example{"a": "1", "b": "2"}},
+		{"JSON: the fullest object wins", "-> a, b", `{"a": "0"} then {"a": "1", "b": "2"}`, Example{"a": "1", "b": "2"}},
+		{"JSON with nested fields", "-> tags: list[str], at: dict[str, int]", `{"tags": ["x", "y"], "at": {"k": 1}}`,
+			Example{"tags": []any{"x", "y"}, "at": map[string]any{"k": int64(1)}}},
+		{"escaped quotes in JSON", "-> a, b", `{"a": "say \"}\"", "b": "2"}`, Example{"a": `say "}"`, "b": "2"}},
+		{"optional is missing", "-> a, b: Optional[str]", "a: 1", Example{"a": "1"}},
+		{"optional is null", "-> a, b: int | None", "a: 1\nb: null", Example{"a": "1"}},
+		{"unicode", "-> answer", "answer: 東京 🗼 e\u0301", Example{"answer": "東京 🗼 e\u0301"}},
+		{"typed", "-> n: int, f: float, b: bool, l: Literal['Yes', 'No']", "n: 1,000\nf: about 2.5 kg\nb: Yes.\nl: 'yes'",
+			Example{"n": int64(1000), "f": 2.5, "b": true, "l": "Yes"}},
+		{"list with commas", "-> l: list[int]", "l: 1, 2, 3", Example{"l": []any{int64(1), int64(2), int64(3)}}},
+		{"list with bullets", "-> l: list[str]", "l:\n- one\n2. two", Example{"l": []any{"one", "two"}}},
+		{"list as JSON", "-> l: list[str]", `l: ["a, b", "c"]`, Example{"l": []any{"a, b", "c"}}},
+		{"any", "-> v: Any", `v: {"k": [1, 2.5, "x"]}`, Example{"v": map[string]any{"k": []any{int64(1), 2.5, "x"}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Lines{}.Parse(mustParse(t, tt.sig), Message{RoleAssistant, tt.reply})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("values (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLinesParseErrors(t *testing.T) {
+	tests := []struct {
+		name, sig, reply string
+		fields           []string // in error, in order
+		partial          Example
+	}{
+		{"empty reply", "-> answer", "", []string{"answer"}, Example{}},
+		{"whitespace reply", "-> answer", " \n\t ", []string{"answer"}, Example{}},
+		{"marker without value", "-> answer", "answer:", []string{"answer"}, Example{}},
+		{"no markers, two outputs", "-> a, b", "Paris", []string{"a", "b"}, Example{}},
+		{"one of two", "-> a, b", "a: 1", []string{"b"}, Example{"a": "1"}},
+		{"JSON with a missing field", "-> a, b", `{"b": "2"}`, []string{"a"}, Example{"b": "2"}},
+		{"JSON null", "-> a", `{"a": null}`, []string{"a"}, Example{}},
+		{"all wrong types at once", "-> n: int, ok: str, b: bool, l: Literal['x', 'y']", "n: 1 or 2\nok: fine\nb: maybe\nl: z",
+			[]string{"n", "b", "l"}, Example{"ok": "fine"}},
+		{"fraction for an int", "-> n: int", "n: 2.5", []string{"n"}, Example{}},
+		{"int of more than 64 bits", "-> n: int", "n: 99999999999999999999", []string{"n"}, Example{}},
+		{"element of a list", "-> l: list[int]", "l: 1, x", []string{"l"}, Example{}},
+		{"unbalanced braces", "-> a, b", strings.Repeat("{", 1000), []string{"a", "b"}, Example{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Lines{}.Parse(mustParse(t, tt.sig), Message{RoleAssistant, tt.reply})
+			var parseErr *ParseError
+			if !errors.As(err, &parseErr) {
+				t.Fatalf("Parse = %v, %v, want a ParseError", got, err)
+			}
+			var fields []string
+			for _, f := range parseErr.Fields {
+				fields = append(fields, f.Field)
+			}
+			if diff := cmp.Diff(tt.fields, fields); diff != "" {
+				t.Errorf("fields in error (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.partial, parseErr.Partial); diff != "" {
+				t.Errorf("partial result (-want +got):\n%s", diff)
+			}
+			if parseErr.Raw != tt.reply {
+				t.Errorf("raw text = %q, want %q", parseErr.Raw, tt.reply)
+			}
+		})
+	}
+}
+
+func TestLinesParseOtherRole(t *testing.T) {
+	for _, role := range []Role{RoleUser, RoleSystem, "tool"} {
+		if _, err := (Lines{}).Parse(mustParse(t, "-> a"), Message{role, "a: 1"}); err == nil {
+			t.Errorf("a message of role %q was parsed", role)
+		}
+	}
+}
+
+// FuzzLinesParse checks that no reply makes the parser panic, and that a reply
+// it accepts has every field.
+func FuzzLinesParse(f *testing.F) {
+	for _, seed := range []string{"a: 1\nb: 2", `{"a": 1, "b": [1, {"c": "}"}]}`, "```json\n{", "**a:** x\nB : y", "\x00\xff{{{\"", "a: {\"a\":"} {
+		f.Add(seed)
+	}
+	sig := mustParse(f, "-> a, b: list[Any]")
+	f.Fuzz(func(t *testing.T, reply string) {
+		got, err := Lines{}.Parse(sig, Message{RoleAssistant, reply})
+		if err == nil && (got["a"] == nil || got["b"] == nil) {
+			t.Errorf("Parse(%q) = %v without an error", reply, got)
+		}
+	})
+}

@@ -1,0 +1,363 @@
+package cria
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseSignature(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"question -> answer", "question: str -> answer: str"},
+		{"question, context: list[str] -> answer, confidence: float", "question: str, context: list[str] -> answer: str, confidence: float"},
+		{"  a:int,b : bool->c:Any ", "a: int, b: bool -> c: Any"},
+		{"-> story", "-> story: str"},
+		{"a -> b: Literal['x', \"y z\", w, 3]", "a: str -> b: Literal['x', 'y z', 'w', '3']"},
+		{"a -> b: Literal['it\\'s', '日本']", "a: str -> b: Literal['it\\'s', '日本']"},
+		{"a -> b: Optional[int], c: str | None", "a: str -> b: Optional[int], c: Optional[str]"},
+		{"a: dict[str, list[float]] -> b: list", "a: dict[str, list[float]] -> b: list[Any]"},
+		{"a: List[str], d: typing.Dict -> b", "a: list[str], d: dict[str, Any] -> b: str"},
+		{"a:\n int ->\n b", "a: int -> b: str"},
+	}
+	for _, tt := range tests {
+		sig, err := ParseSignature(tt.in)
+		if err != nil {
+			t.Errorf("ParseSignature(%q): %v", tt.in, err)
+			continue
+		}
+		if sig.String() != tt.want {
+			t.Errorf("ParseSignature(%q) = %q, want %q", tt.in, sig, tt.want)
+		}
+		if again, err := ParseSignature(sig.String()); err != nil || again.String() != tt.want {
+			t.Errorf("%q does not read back: %v, %v", sig, again, err)
+		}
+	}
+}
+
+func TestParseSignatureErrors(t *testing.T) {
+	tests := []struct {
+		in, rest, msg string // rest is the text the error points at
+	}{
+		{"", "", "want the name of a field"},
+		{"question", "", "want \"->\""},
+		{"question answer", "answer", "want a comma"},
+		{"question ->", "", "want an output field"},
+		{"a, -> b", "-> b", "want the name of a field"},
+		{"a -> b,", "", "want the name of a field"},
+		{"a -> b c", "c", "want a comma"},
+		{"a -> b -> c", "-> c", "want a comma"},
+		{"1a -> b", "1a -> b", "does not begin with a digit"},
+		{"a -> A", "A", "declared twice"},
+		{"a: lst -> b", "lst -> b", "unknown type"},
+		{"a: -> b", "-> b", "want a type"},
+		{"a: list[ -> b", "-> b", "want a type"},
+		{"a: list[int -> b", "-> b", "want \"]\""},
+		{"a: dict[int, str] -> b", "int, str] -> b", "keys of a dict are str"},
+		{"a: int | str -> b", " -> b", "only None"},
+		{"a: list[Optional[int]] -> b", "Optional[int]] -> b", "optional type cannot stand inside"},
+		{"a -> b: Literal[]", "]", "want a value"},
+		{"a -> b: Literal['x]", "'x]", "not closed"},
+		{"a -> b: Literal['x' 'y']", "'y']", "want a comma"},
+		{"a -> b: Literal['x', 'X']", "'x', 'X']", "differ only in case"},
+		{"né -> b", "é -> b", "want a comma"},
+		{"a: " + strings.Repeat("list[", 100) + " -> b", strings.Repeat("list[", 67) + " -> b", "nested too deeply"},
+	}
+	for _, tt := range tests {
+		_, err := ParseSignature(tt.in)
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) {
+			t.Errorf("ParseSignature(%q) = %v, want a SyntaxError", tt.in, err)
+			continue
+		}
+		if rest := tt.in[syntax.Offset:]; rest != tt.rest || !strings.Contains(syntax.Msg, tt.msg) {
+			t.Errorf("ParseSignature(%q): %q at %q, want %q at %q", tt.in, syntax.Msg, rest, tt.msg, tt.rest)
+		}
+	}
+}
+
+func TestSyntaxErrorPointsAtTheCharacter(t *testing.T) {
+	_, err := ParseSignature("é: str, x: lst -> b")
+	want := `signature "é: str, x: lst -> b": at character 1, "é: str, x: lst -> b": want the name of a field: letters, digits and underscores`
+	if err == nil || err.Error() != want {
+		t.Errorf("error = %v\nwant    %s", err, want)
+	}
+}
+
+func FuzzParseSignature(f *testing.F) {
+	for _, seed := range []string{"question -> answer", "a: list[dict[str, Optional[int]]] -> b: Literal['x', \"y\"] | None", "->", "a:b:c->d", "a -> b: Literal['\\"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		sig, err := ParseSignature(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseSignature(sig.String())
+		if err != nil || again.String() != sig.String() {
+			t.Errorf("%q gives %q, which gives %q, %v", s, sig, again, err)
+		}
+	})
+}
+
+type level int
+
+func (l level) MarshalText() ([]byte, error) { return []byte(strings.Repeat("*", int(l))), nil }
+func (l *level) UnmarshalText(b []byte) error {
+	*l = level(len(b))
+	return nil
+}
+
+type address struct {
+	Street string
+	No     int `json:"no"`
+}
+
+type base struct {
+	ID string `json:"id"`
+}
+
+type everything struct {
+	base
+	HTTPServer string
+	Count      int8                 `json:"count" min:"0" max:"10"`
+	Big        uint64               `json:"big,omitempty"`
+	Ratio      float32              `desc:"a share"`
+	OK         bool                 `json:"ok"`
+	Tags       []string             `len:"1..3"`
+	Scores     map[string]float64   `json:"scores"`
+	Mood       string               `enum:"good, bad"`
+	Home       address              `json:"home"`
+	Nested     map[string][]address `json:"nested"`
+	Note       *string              `json:"note"`
+	Raw        json.RawMessage      `json:"raw"`
+	Level      level                `json:"level"`
+	When       time.Time            `json:"when"`
+	Code       string               `pattern:"[A-Z]+" len:"2"`
+	Mail       string               `format:"email"`
+	Whatever   any                  `json:"whatever"`
+	Skipped    string               `json:"-"`
+	_          chan int
+}
+
+func TestSignatureOf(t *testing.T) {
+	type in struct {
+		Question string
+	}
+	sig, err := SignatureOf[in, everything]("Do it.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "question: str -> id: str, http_server: str, count: int, big: Optional[int], ratio: float, ok: bool, " +
+		"tags: list[str], scores: dict[str, float], mood: Literal['good', 'bad'], home: {Street: str, no: int}, " +
+		"nested: dict[str, list[{Street: str, no: int}]], note: Optional[str], raw: Any, level: str, when: str, code: str, mail: str, whatever: Any"
+	if diff := cmp.Diff(want, sig.String()); diff != "" {
+		t.Errorf("signature (-want +got):\n%s", diff)
+	}
+	count := sig.Outputs()[2]
+	if *count.Min != 0 || *count.Max != 10 {
+		t.Errorf("count has range %v..%v", *count.Min, *count.Max)
+	}
+}
+
+func TestSignatureOfErrors(t *testing.T) {
+	type in struct{ Q string }
+	type recursive struct{ Next []recursive }
+	check := func(name, want string, build func() error) {
+		t.Run(name, func(t *testing.T) {
+			if err := build(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error = %v, want one containing %q", err, want)
+			}
+		})
+	}
+	check("not a struct", "inputs: string is not a struct", func() error { _, err := SignatureOf[string, in](""); return err })
+	check("no outputs", "no output field", func() error { _, err := SignatureOf[in, struct{}](""); return err })
+	check("channel", ".C: a chan int cannot be a field", func() error { _, err := SignatureOf[in, struct{ C chan int }](""); return err })
+	check("func in a list", ".F: a func() cannot be a field", func() error { _, err := SignatureOf[in, struct{ F []func() }](""); return err })
+	check("map keys", ".M: the keys of a map must be strings", func() error { _, err := SignatureOf[in, struct{ M map[int]string }](""); return err })
+	check("bytes", ".B: bytes cannot be a field", func() error { _, err := SignatureOf[in, struct{ B []byte }](""); return err })
+	check("recursion", "the type contains itself", func() error { _, err := SignatureOf[in, recursive](""); return err })
+	check("same name", `field "q": declared twice`, func() error { _, err := SignatureOf[in, in](""); return err })
+	check("same name in one struct", `.Foo_bar: the name "foo_bar" is declared twice`, func() error {
+		_, err := SignatureOf[in, struct {
+			FooBar  string
+			Foo_bar string
+		}]("")
+		return err
+	})
+	check("enum on an int", ".N: enum needs a string", func() error {
+		_, err := SignatureOf[in, struct {
+			N int `enum:"1,2"`
+		}]("")
+		return err
+	})
+	check("min on a string", ".S: min and max need a number", func() error {
+		_, err := SignatureOf[in, struct {
+			S string `min:"1"`
+		}]("")
+		return err
+	})
+	check("min that is no number", `.N: min:"x" is not a number`, func() error {
+		_, err := SignatureOf[in, struct {
+			N int `min:"x"`
+		}]("")
+		return err
+	})
+	check("empty range", ".N: min 2 is greater than max 1", func() error {
+		_, err := SignatureOf[in, struct {
+			N int `min:"2" max:"1"`
+		}]("")
+		return err
+	})
+	check("len", `.S: len:"a..b" is not a range`, func() error {
+		_, err := SignatureOf[in, struct {
+			S string `len:"a..b"`
+		}]("")
+		return err
+	})
+	check("pattern", ".S: pattern: error parsing regexp", func() error {
+		_, err := SignatureOf[in, struct {
+			S string `pattern:"("`
+		}]("")
+		return err
+	})
+	check("format", `.S: unknown format "dat"`, func() error {
+		_, err := SignatureOf[in, struct {
+			S string `format:"dat"`
+		}]("")
+		return err
+	})
+	check("name", `a name is letters, digits and underscores`, func() error {
+		_, err := SignatureOf[in, struct {
+			S string `json:"a b"`
+		}]("")
+		return err
+	})
+	check("instruction", "not valid UTF-8", func() error { _, err := SignatureOf[in, struct{ A string }]("\xff"); return err })
+}
+
+func TestStructCodecRoundTrip(t *testing.T) {
+	note := "n"
+	want := everything{
+		base: base{"1"}, HTTPServer: "h", Count: 3, Big: 1 << 62, Ratio: 0.5, OK: true, Tags: []string{"a"},
+		Scores: map[string]float64{"x": 1.5}, Mood: "good", Home: address{"S", 1},
+		Nested: map[string][]address{"k": {{"T", 2}}}, Note: &note, Raw: json.RawMessage(`{"a":1}`), Level: 2,
+		When: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Code: "AB", Mail: "a@b.c", Whatever: "w",
+	}
+	codec := codecOf[everything]()
+	ex := codec.encode(want)
+	sig, err := NewSignature("", nil, fieldsOf(codec.fields))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := fieldLines(sig.outputs, ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := Lines{}.Parse(sig, Message{RoleAssistant, reply})
+	if err != nil {
+		t.Fatalf("parsing %q: %v", reply, err)
+	}
+	var got everything
+	if err := codec.decode(values, reply, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(everything{}, base{})); diff != "" {
+		t.Errorf("round trip (-want +got):\n%s", diff)
+	}
+}
+
+func TestStructCodecRefusesWhatDoesNotFit(t *testing.T) {
+	type small struct {
+		Name string
+		N    int8
+	}
+	out := small{Name: "before"}
+	err := codecOf[small]().decode(Example{"name": "after", "n": int64(300)}, "raw", &out)
+	var parseErr *ParseError
+	if !errors.As(err, &parseErr) || parseErr.Fields[0].Field != "n" {
+		t.Fatalf("decode = %v, want a ParseError for n", err)
+	}
+	if out.Name != "before" {
+		t.Error("a half-filled struct was handed out")
+	}
+}
+
+func TestConstraintsAreChecked(t *testing.T) {
+	type out struct {
+		N     int      `min:"1" max:"5"`
+		S     string   `len:"2..3" pattern:"[a-z]+"`
+		L     []string `len:"..2"`
+		Date  string   `format:"date"`
+		Where string   `format:"uri"`
+	}
+	sig, err := SignatureOf[struct{ Q string }, out]("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Lines{}.Parse(sig, Message{RoleAssistant, "n: 6\ns: A\nl: a, b, c\ndate: 2026-02-30\nwhere: nowhere"})
+	var parseErr *ParseError
+	if !errors.As(err, &parseErr) || len(parseErr.Fields) != 5 {
+		t.Fatalf("Parse = %v, want errors for 5 fields", err)
+	}
+	_, err = Lines{}.Parse(sig, Message{RoleAssistant, "n: 5\ns: abc\nl: a, b\ndate: 2026-02-28\nwhere: https://example.org/"})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWithReasoning(t *testing.T) {
+	for in, want := range map[string]string{
+		"q -> a":                   "q: str -> reasoning: str, a: str",
+		"q -> a, Reasoning":        "q: str -> a: str, Reasoning: str",
+		"q -> reasoning: str, a":   "q: str -> reasoning: str, a: str",
+		"q -> reason, reasoning_2": "q: str -> reasoning: str, reason: str, reasoning_2: str",
+	} {
+		sig, err := mustParse(t, in).WithReasoning()
+		if err != nil || sig.String() != want {
+			t.Errorf("%q with reasoning = %q, %v, want %q", in, sig, err, want)
+		}
+	}
+	if _, err := mustParse(t, "reasoning -> a").WithReasoning(); err == nil {
+		t.Error("an input named reasoning did not clash")
+	}
+}
+
+func TestReasonedSharesADeclaredField(t *testing.T) {
+	type out struct {
+		Answer    string
+		Reasoning string
+	}
+	p := NewChainOfThought[struct{ Q string }, out]("", nil)
+	if got, want := p.Signature().String(), "q: str -> reasoning: str, answer: str"; got != want {
+		t.Errorf("signature = %q, want %q", got, want)
+	}
+	var value Reasoned[out]
+	if err := p.outputs.decode(Example{"reasoning": "r", "answer": "a"}, "", &value); err != nil {
+		t.Fatal(err)
+	}
+	if want := (Reasoned[out]{"r", out{"a", "r"}}); value != want {
+		t.Errorf("decoded %+v, want %+v", value, want)
+	}
+}
+
+func TestDemosAreChecked(t *testing.T) {
+	sig := mustParse(t, "q -> a")
+	for _, demo := range []Example{{"q": "x"}, {"a": "y"}, {}, {"q": "\xff", "a": "y"}, {"q": "x", "a": func() {}}} {
+		if _, err := sig.WithDemos(Example{"q": "1", "a": "2"}, demo); err == nil || !strings.HasPrefix(err.Error(), "demo 2: ") {
+			t.Errorf("WithDemos(%v) = %v, want an error for demo 2", demo, err)
+		}
+	}
+}
+
+func TestNewPredictPanicsOnABadDeclaration(t *testing.T) {
+	defer func() {
+		if r := recover(); r == nil {
+			t.Error("no panic")
+		}
+	}()
+	NewPredict[struct{ Q string }, struct{ C chan int }]("", nil)
+}
