@@ -1,0 +1,223 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// A cache is a folder shared by all processes of a user:
+//
+//	index.json             what each reference resolved to
+//	libraries/<sha256>/    libraries, under the digest of their archive
+//	models/<sha256>/       one model each, under its digest
+//	work/<key>/            a fetch under way; work/<key>.lock is held meanwhile
+//
+// A folder under libraries or models appears whole, by rename, and is never
+// changed afterwards.
+type cache struct {
+	dir   string
+	space func(dir string) (free int64, err error) // replaced by tests
+}
+
+func newCache(dir string) *cache { return &cache{dir, freeSpace} }
+
+func (c *cache) path(elem ...string) string {
+	return filepath.Join(append([]string{c.dir}, elem...)...)
+}
+
+// A work is one process's right to fetch one thing, and the folder to do it
+// in. What lies there belongs to the holder: partial downloads of an earlier
+// try may be resumed.
+type work struct {
+	cache *cache
+	dir   string
+	lock  *flock.Flock
+}
+
+// begin takes the lock for a key, waiting while another process holds it. What
+// clients of dead processes left behind is removed. wait, if not nil, is
+// called once before waiting, with the folder the other works in, and returns
+// a function to be called every so often meanwhile.
+func (c *cache) begin(ctx context.Context, key string, wait func(dir string) (poll, done func())) (*work, error) {
+	sum := sha256.Sum256([]byte(key))
+	name := hex.EncodeToString(sum[:10])
+	if err := os.MkdirAll(c.path("work"), 0o755); err != nil {
+		return nil, c.disk(fmt.Errorf("making the cache directory: %w", err))
+	}
+	w := &work{c, c.path("work", name), flock.New(c.path("work", name+".lock"))}
+	if err := lock(ctx, w.lock, func() (poll, done func()) { return wait(w.dir) }); err != nil {
+		return nil, c.disk(fmt.Errorf("locking %s: %w", w.lock.Path(), err))
+	}
+	c.sweep(name)
+	if err := os.RemoveAll(w.scratch()); err != nil {
+		w.end()
+		return nil, c.disk(err)
+	}
+	if err := os.MkdirAll(w.scratch(), 0o755); err != nil {
+		w.end()
+		return nil, c.disk(err)
+	}
+	return w, nil
+}
+
+// lock takes l, polling while another process has it. The first look again
+// comes before wait, since a sweep holds locks for a moment.
+func lock(ctx context.Context, l *flock.Flock, wait func() (poll, done func())) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	poll := func() {}
+	for try := 0; ; try++ {
+		if ok, err := l.TryLock(); ok || err != nil {
+			return err
+		}
+		if try == 1 {
+			p, done := wait()
+			defer done()
+			poll = p
+		}
+		poll()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// scratch is a folder that nothing survives in: what clients write, and what
+// is about to be published.
+func (w *work) scratch(elem ...string) string {
+	return filepath.Join(append([]string{w.dir, "scratch"}, elem...)...)
+}
+
+// mkdir makes a folder in scratch.
+func (w *work) mkdir(name string) (string, error) {
+	dir := w.scratch(name)
+	return dir, w.cache.disk(os.MkdirAll(dir, 0o755))
+}
+
+// end gives the lock back; partial downloads stay, everything else goes.
+func (w *work) end() {
+	_ = os.RemoveAll(w.scratch())
+	_ = os.Remove(w.dir) // only if empty
+	_ = w.lock.Unlock()
+}
+
+// finish is end after success: nothing is left to resume.
+func (w *work) finish() { _ = os.RemoveAll(w.dir) }
+
+// sweep removes what dead processes left: scratch folders whose lock is free,
+// and partial downloads nobody came back to for two weeks.
+func (c *cache) sweep(except string) {
+	entries, _ := os.ReadDir(c.path("work"))
+	for _, e := range entries {
+		name, isLock := strings.CutSuffix(e.Name(), ".lock")
+		if !isLock || name == except {
+			continue
+		}
+		info, err := os.Stat(c.path("work", name))
+		if err != nil {
+			continue // nothing there
+		}
+		l := flock.New(c.path("work", e.Name()))
+		if ok, _ := l.TryLock(); !ok {
+			continue // alive
+		}
+		_ = os.RemoveAll(c.path("work", name, "scratch"))
+		if time.Since(info.ModTime()) > 14*24*time.Hour {
+			_ = os.RemoveAll(c.path("work", name))
+		}
+		_ = l.Unlock()
+	}
+}
+
+// publish moves a finished folder to kind/digest. A folder that is already
+// there is replaced: its owner found it wanting, or it is the same.
+func (w *work) publish(from, kind, digest string) (string, error) {
+	to := w.cache.path(kind, digest)
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return "", w.cache.disk(err)
+	}
+	if err := syncDir(from); err != nil {
+		return "", w.cache.disk(err)
+	}
+	err := os.Rename(from, to)
+	if errors.Is(err, fs.ErrExist) || isNotEmpty(to) && err != nil {
+		if err = os.Rename(to, w.scratch("old-"+digest)); err == nil {
+			err = os.Rename(from, to)
+		}
+	}
+	if err != nil {
+		return "", w.cache.disk(fmt.Errorf("publishing %s: %w", to, err))
+	}
+	return to, w.cache.disk(syncDir(filepath.Dir(to)))
+}
+
+func isNotEmpty(dir string) bool {
+	entries, _ := os.ReadDir(dir)
+	return len(entries) > 0
+}
+
+// room fails if the disk lacks the bytes that a fetch will need.
+func (c *cache) room(need int64) error {
+	free, err := c.space(c.dir)
+	if err != nil || need <= 0 || free >= need {
+		return nil // an unknown amount of space is not a reason to refuse
+	}
+	return c.noRoom(need, free)
+}
+
+// hashFile reads a file and returns its sha256 and size, telling task how far
+// it is.
+func hashFile(ctx context.Context, path string, task Task) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(h, &taskWriter{task: task}), &ctxReader{ctx, f})
+	return hex.EncodeToString(h.Sum(nil)), n, err
+}
+
+// writeFile copies r to a new file, at most limit bytes, and returns the
+// sha256. The file is on disk when it returns.
+func writeFile(ctx context.Context, path string, r io.Reader, limit int64, task Task) (digest string, size int64, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return "", 0, err
+	}
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, h, &taskWriter{task: task}), io.LimitReader(&ctxReader{ctx, r}, limit+1))
+	if err == nil && n > limit {
+		err = fmt.Errorf("%s is larger than the %d bytes it should have at most", filepath.Base(path), limit)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return hex.EncodeToString(h.Sum(nil)), n, errors.Join(err, f.Close())
+}
+
+// A ctxReader ends a copy when its context does.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *ctxReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.r.Read(p)
+}

@@ -1,0 +1,131 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// An index is what index.json holds.
+type index struct {
+	Libraries map[string]entry `json:"libraries"` // by GOOS/GOARCH
+	Models    map[string]entry `json:"models"`    // by reference
+}
+
+// An entry is one published folder of the cache.
+type entry struct {
+	Digest  string    `json:"digest"` // names the folder
+	Files   []stored  `json:"files"`
+	Source  string    `json:"source"` // for people
+	Release string    `json:"release,omitempty"`
+	Trust   Trust     `json:"trust"`
+	Fetched time.Time `json:"fetched"`
+}
+
+// A stored file is known by size and time: cheap to check, and whoever changes
+// it changes those.
+type stored struct {
+	Name   string    `json:"name"`
+	Digest string    `json:"digest,omitempty"`
+	Size   int64     `json:"size"`
+	Time   time.Time `json:"mtime"`
+}
+
+func (e entry) size() (n int64) {
+	for _, f := range e.Files {
+		n += f.Size
+	}
+	return n
+}
+
+// intact reports whether every file in dir has the size and time that were
+// noted when it was verified.
+func (e entry) intact(dir string) bool {
+	for _, f := range e.Files {
+		info, err := os.Stat(filepath.Join(dir, f.Name))
+		if err != nil || info.Size() != f.Size || !info.ModTime().Equal(f.Time) {
+			return false
+		}
+	}
+	return len(e.Files) > 0
+}
+
+// restat notes the files' present times.
+func (e *entry) restat(dir string) error {
+	for i := range e.Files {
+		info, err := os.Stat(filepath.Join(dir, e.Files[i].Name))
+		if err != nil {
+			return err
+		}
+		e.Files[i].Size, e.Files[i].Time = info.Size(), info.ModTime()
+	}
+	return nil
+}
+
+// readIndex returns what is in the cache. A missing or damaged index is an
+// empty one: what it listed is found again by digest, and verified then.
+func (c *cache) readIndex() index {
+	var x index
+	data, err := os.ReadFile(c.path("index.json"))
+	if err == nil && json.Unmarshal(data, &x) != nil {
+		x = index{}
+	}
+	if x.Libraries == nil {
+		x.Libraries = map[string]entry{}
+	}
+	if x.Models == nil {
+		x.Models = map[string]entry{}
+	}
+	return x
+}
+
+// updateIndex changes the index under its lock.
+func (c *cache) updateIndex(ctx context.Context, change func(*index)) (err error) {
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return c.disk(err)
+	}
+	l := flock.New(c.path("index.lock"))
+	quiet := func() (poll, done func()) { return func() {}, func() {} }
+	if err := lock(ctx, l, quiet); err != nil {
+		return c.disk(fmt.Errorf("locking the cache index: %w", err))
+	}
+	defer func() { err = errors.Join(err, l.Unlock()) }()
+	x := c.readIndex()
+	change(&x)
+	data, err := json.MarshalIndent(x, "", "\t")
+	if err != nil {
+		return err
+	}
+	return c.disk(replaceFile(c.path("index.json"), append(data, '\n')))
+}
+
+// replaceFile writes a file so that readers see the old or the new content.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

