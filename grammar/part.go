@@ -1,0 +1,48 @@
+package grammar
+
+// Part is a step of a template: a [Literal] or one of the holes [Line],
+// [Choices], [Integer], [Number] and [Boolean].
+type Part interface{ part() }
+
+// Literal is text that always stands there. It is UTF-8 and may hold line breaks.
+type Literal string
+
+// Line is free text, well-formed UTF-8, up to the end of the line. It may begin
+// with one or two spaces. What follows it must begin with a line break.
+type Line struct {
+	MaxBytes int  // of the text without its leading spaces; 0: no limit
+	Optional bool // the text may be empty
+}
+
+// Choices is one of a closed set of strings, with or without a space before
+// it. If one value begins with another, the model ends the shorter one by a
+// line break or by ending its turn.
+type Choices struct {
+	Values   []string // different, not empty, without space at either end or line breaks
+	Optional bool     // the value may be empty
+}
+
+// Integer is a decimal integer of at most 15 digits (exact in a float64), with
+// or without a minus sign and a space before it, without leading zeros. Once
+// it has digits, a token that goes on with anything but digits or a comma ends it:
+// "4 apples" is 4, while "1,234" is not cut to 1.
+type Integer struct {
+	Optional bool // the value may be empty
+}
+
+// Number is like [Integer], with or without a decimal point and 1 to 6 decimals.
+type Number struct {
+	Optional bool // the value may be empty
+}
+
+// Boolean is true or false, with or without a space before it.
+type Boolean struct {
+	Optional bool // the value may be empty
+}
+
+func (Literal) part() {}
+func (Line) part()    {}
+func (Choices) part() {}
+func (Integer) part() {}
+func (Number) part()  {}
+func (Boolean) part() {}

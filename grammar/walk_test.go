@@ -1,0 +1,211 @@
+package grammar
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+)
+
+// pattern is a part as a regular expression: what the package promises, said
+// in another way.
+func pattern(p Part) string {
+	optional := func(expr string, optional bool) string {
+		if optional {
+			return "((?:" + expr + ")|  ?|)"
+		}
+		return "(" + expr + ")"
+	}
+	const integer = ` ?-?(?:0|[1-9][0-9]{0,14})`
+	switch p := p.(type) {
+	case Literal:
+		return regexp.QuoteMeta(string(p))
+	case Line:
+		return optional(` {0,2}[^\s\x{85}\x{a0}\x{3000}][^\n]*`, p.Optional)
+	case Choices:
+		var quoted []string
+		for _, v := range p.Values {
+			quoted = append(quoted, regexp.QuoteMeta(v))
+		}
+		return optional(" ?(?:"+strings.Join(quoted, "|")+")", p.Optional)
+	case Integer:
+		return optional(integer, p.Optional)
+	case Number:
+		return optional(integer+`(?:\.[0-9]{1,6})?`, p.Optional)
+	case Boolean:
+		return optional(" ?(?:true|false)", p.Optional)
+	}
+	panic(p)
+}
+
+func randomTemplate(r *rand.Rand) []Part {
+	literals := []Literal{"\nstars:", "\n\nb:", "\na\nb:é", "\n"}
+	choices := [][]string{{"positive", "negative"}, {"very good", "very", "bad"}, {"é", "ée", "世"}, {"yes"}, {"a b", "a", "ab", "b"}}
+	var parts []Part
+	if r.IntN(3) == 0 {
+		parts = append(parts, Literal("x:"))
+	}
+	for range 1 + r.IntN(4) {
+		optional := r.IntN(4) == 0
+		hole := []Part{
+			Line{Optional: optional},
+			Line{MaxBytes: 1 + r.IntN(9), Optional: optional},
+			Choices{Values: choices[r.IntN(len(choices))], Optional: optional},
+			Integer{optional}, Number{optional}, Boolean{optional},
+		}[r.IntN(6)]
+		parts = append(parts, hole, literals[r.IntN(len(literals))])
+	}
+	if r.IntN(2) == 0 {
+		parts = parts[:len(parts)-1] // end with a hole
+	}
+	return parts
+}
+
+// walk generates with tokens that next picks; it gives up after many tokens.
+// It returns the output and the value of each hole.
+func walk(t *testing.T, v *toy, template *Template, next func(allowed []int32) int32) (output string, values []string, done bool) {
+	m := template.Matcher()
+	values = make([]string, len(template.holes))
+	for range 500 {
+		if m.Done() {
+			return output, values, true
+		}
+		at := m.at
+		forced := m.Forced()
+		if forced != nil {
+			var text string
+			for _, token := range forced {
+				text += string(v.Piece(token))
+			}
+			if !utf8.ValidString(text) {
+				t.Fatalf("forced %q", text)
+			}
+			if at > 0 { // the end of the value comes before the literal
+				values[at-1] += strings.TrimSuffix(text, template.literals[at].text)
+			}
+			output += text
+			continue
+		}
+		var allowed []int32
+		for token := range v.pieces {
+			if m.Allowed(int32(token)) {
+				allowed = append(allowed, int32(token))
+			}
+		}
+		if len(allowed) == 0 {
+			t.Fatalf("nothing is allowed after %q", output)
+		}
+		if token := next(allowed); m.Accept(token) {
+			values[at] += string(v.Piece(token))
+			output += string(v.Piece(token))
+		} else if m.at == at {
+			t.Fatalf("%q is allowed after %q but not accepted", v.Piece(token), output)
+		}
+	}
+	return output, values, false
+}
+
+// check reads the output back through the template's regular expression.
+func check(t *testing.T, parts []Part, output string, values []string) {
+	t.Helper()
+	var expr strings.Builder
+	for _, p := range parts {
+		if c, ok := p.(Choices); ok && len(c.Values) == 1 && !c.Optional { // part of the literal
+			expr.WriteString(" " + regexp.QuoteMeta(c.Values[0]))
+			continue
+		}
+		expr.WriteString(pattern(p))
+	}
+	got := regexp.MustCompile(`\A` + expr.String() + `\z`).FindStringSubmatch(output)
+	if got == nil {
+		t.Fatalf("%q is not of the form %v", output, parts)
+	}
+	if fmt.Sprintf("%q", got[1:]) != fmt.Sprintf("%q", values) {
+		t.Fatalf("%q parses into %q; the values were %q", output, got[1:], values)
+	}
+	for i, p := range parts {
+		if l, ok := p.(Line); ok && l.MaxBytes > 0 {
+			value := strings.TrimLeft(values[holeIndex(parts[:i])], " ")
+			if len(value) > l.MaxBytes {
+				t.Fatalf("line %q is longer than %d bytes", value, l.MaxBytes)
+			}
+		}
+	}
+}
+
+// holeIndex counts the holes that parts compile to.
+func holeIndex(parts []Part) int {
+	n := 0
+	for _, p := range parts {
+		c, isChoices := p.(Choices)
+		_, isLiteral := p.(Literal)
+		if !isLiteral && !(isChoices && len(c.Values) == 1 && !c.Optional) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestRandomWalks lets a model that chooses at random among the allowed tokens
+// write, and reads back what it wrote.
+func TestRandomWalks(t *testing.T) {
+	v := newToy()
+	finished := 0
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		parts := randomTemplate(r)
+		output, values, done := walk(t, v, mustCompile(t, v, parts...), func(allowed []int32) int32 {
+			if first := allowed[len(allowed)-1]; r.IntN(8) == 0 && v.IsEnd(first) {
+				return first
+			}
+			return allowed[r.IntN(len(allowed))]
+		})
+		if done {
+			finished++
+			check(t, parts, output, values)
+		}
+	}
+	if finished < 1500 {
+		t.Errorf("only %d walks came to an end", finished)
+	}
+}
+
+// TestSharedTemplate runs matchers of one template side by side.
+func TestSharedTemplate(t *testing.T) {
+	v := newToy()
+	template := mustCompile(t, v, Line{}, Literal("\nstars:"), Integer{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			output, _, done := run(v, template, []string{" I", ".\n", " 4", "<eos>"})
+			if output != " I.\nstars: 4" || !done {
+				t.Errorf("%q", output)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func FuzzMatcher(f *testing.F) {
+	v := newToy()
+	f.Add(uint64(1), []byte("positive\n4\n"))
+	f.Add(uint64(2), []byte(" I loved it.\n\n\xe4\xb8\x96"))
+	f.Add(uint64(3), []byte("-12.5\x00\xff"))
+	f.Fuzz(func(t *testing.T, seed uint64, choices []byte) {
+		parts := randomTemplate(rand.New(rand.NewPCG(seed, 0)))
+		output, values, done := walk(t, v, mustCompile(t, v, parts...), func(allowed []int32) int32 {
+			if len(choices) == 0 {
+				return allowed[0]
+			}
+			c := choices[0]
+			choices = choices[1:]
+			return allowed[int(c)%len(allowed)]
+		})
+		if done {
+			check(t, parts, output, values)
+		}
+	})
+}
