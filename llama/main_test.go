@@ -1,0 +1,25 @@
+package llama_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// childEnv makes the test binary load the libraries it lists, print the error
+// and exit.
+const childEnv = "CRIA_TEST_LOAD"
+
+func TestMain(m *testing.M) {
+	if list, ok := os.LookupEnv(childEnv); ok {
+		paths := strings.Split(list, "\n")
+		fmt.Println(llama.Load(llama.Files{Llama: paths[0], GGML: paths[1], Base: paths[2], CPU: paths[3:]}))
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
