@@ -23,18 +23,21 @@ type File struct {
 // Open reads the metadata of the file at path and closes it again. The error
 // names the path; it wraps [ErrInvalid] if the file is not a whole GGUF.
 func Open(path string) (*File, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder; name the .gguf file in it", path)
 	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its other end
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	f, err := Read(file, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -110,8 +113,10 @@ func (r *reader) file() (*File, error) {
 	if f.model, err = newModel(f.metadata); err != nil {
 		return nil, err
 	}
-	f.tensors, err = r.tensors(tensors, f.metadata)
-	return f, err
+	if f.tensors, err = r.tensors(tensors, f.metadata); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func checkVersion(v uint32) error {

@@ -169,6 +169,9 @@ func TestOpen(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "none.gguf")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
+	if _, err := Open(os.DevNull); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Error(err)
+	}
 	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "is a folder") {
 		t.Error(err)
 	}

@@ -82,6 +82,7 @@ var malformed = []struct {
 	{"tokens are numbers", raw(header(0, 1), str("tokenizer.ggml.tokens"), uint32(Array), uint32(Uint8), uint64(1), "x"), "not an array of strings"},
 	{"context length is negative", raw(header(0, 2), str("general.architecture"), uint32(String), str("a"), str("a.context_length"), uint32(Int32), int32(-1)), `key "a.context_length": is not a number`},
 	{"part 3 of 3", raw(header(0, 2), str("split.no"), uint32(Uint16), uint16(3), str("split.count"), uint32(Uint16), uint16(3)), "split.no"},
+	{"4 billion parts", raw(header(0, 1), str("split.count"), uint32(Uint32), ^uint32(0)), "of 4294967295"},
 	{"alignment of another type", raw(header(0, 1), str("general.alignment"), uint32(Uint64), uint64(32)), "general.alignment"},
 	{"alignment 0", raw(header(0, 1), str("general.alignment"), uint32(Uint32), uint32(0)), "power of two"},
 	{"alignment 48", raw(header(0, 1), str("general.alignment"), uint32(Uint32), uint32(48)), "power of two"},

@@ -34,13 +34,17 @@ func (m Metadata) Float(key string) (float64, bool) { return m.values[key].float
 // Bool is a boolean.
 func (m Metadata) Bool(key string) (value, ok bool) {
 	v := m.values[key]
-	return v.bits != 0, v.typ == Bool
+	ok = v.typ == Bool
+	return ok && v.bits != 0, ok
 }
 
 // Text is a string. Nothing promises that it is UTF-8.
 func (m Metadata) Text(key string) (string, bool) {
 	v := m.values[key]
-	return v.raw, v.typ == String
+	if v.typ != String {
+		return "", false
+	}
+	return v.raw, true
 }
 
 // Strings is an array of strings, as a new slice.

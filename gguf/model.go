@@ -80,8 +80,8 @@ func newModel(m Metadata) (model, error) {
 		}
 		*n.to = int(i)
 	}
-	if s := mod.split; s.Index > 0 && s.Index >= s.Count {
-		return mod, invalidf("key \"split.no\": part %d of %d", s.Index, s.Count)
+	if s := mod.split; s.Index > 0 && s.Index >= s.Count || s.Count > math.MaxUint16 {
+		return mod, invalidf("keys \"split.no\" and \"split.count\": part %d (from 0) of %d", s.Index, s.Count)
 	}
 	return mod, nil
 }
