@@ -87,7 +87,7 @@ func (h *Hub) download(ctx context.Context, w *work, d download) (_ blob, err er
 			return blob{}, err
 		}
 	}
-	if err := p.file.Sync(); err != nil {
+	if err := p.finish(); err != nil {
 		return blob{}, err
 	}
 	return blob{p.file.Name(), hex.EncodeToString(p.hash.Sum(nil)), p.size}, nil
@@ -248,6 +248,16 @@ func (p *partial) begin(resp *http.Response) error {
 	if p.meta.Validator == "" || strings.HasPrefix(p.meta.Validator, "W/") {
 		p.meta.Validator = resp.Header.Get("Last-Modified")
 	}
+	return p.save()
+}
+
+// finish notes that all has arrived, for a process that comes back to it.
+func (p *partial) finish() error {
+	p.meta.Total = p.size
+	return errors.Join(p.file.Sync(), p.save())
+}
+
+func (p *partial) save() error {
 	data, err := json.Marshal(p.meta)
 	if err != nil {
 		return err

@@ -93,10 +93,11 @@ func (h *Hub) takeParts(w *work, got *fetched) error {
 func (h *Hub) hfStat(ctx context.Context, ref hfRef) (link linked, err error) {
 	client := *h.http
 	client.CheckRedirect = func(r *http.Request, via []*http.Request) error {
-		if r.URL.Host != via[0].URL.Host || len(via) >= maxRedirects {
-			return http.ErrUseLastResponse // a renamed repository is followed, the storage is not
+		// A renamed repository is followed, the way to the storage is not.
+		if r.URL.Host != via[0].URL.Host || r.Response.Header.Get("X-Linked-Etag") != "" {
+			return http.ErrUseLastResponse
 		}
-		return nil
+		return h.http.CheckRedirect(r, via)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, h.hfURL(ref), nil)
 	if err != nil {

@@ -98,7 +98,11 @@ func (a *releaseArchive) fetch(ctx context.Context, h *Hub, w *work) (string, er
 		url: h.opts.ReleaseURL + "/" + a.tag + "/" + a.name, name: a.name,
 		label: "llama.cpp " + a.release + " from " + a.String(), size: a.size,
 	})
-	return got.path, err
+	if err != nil {
+		return "", err
+	}
+	archive := w.scratch(a.name)
+	return archive, os.Rename(got.path, archive)
 }
 func (a *releaseArchive) pinned() (digest, release string) { return a.sha256, a.release }
 func (a *releaseArchive) room() int64                      { return 6 * a.size }
@@ -119,7 +123,6 @@ func (h *Hub) fetchLibraries(ctx context.Context, w *work, s librarySource) (*Li
 		return nil, h.cache.disk(err)
 	}
 	if digest != want {
-		_ = os.Remove(archive)
 		return nil, &DigestError{filepath.Base(archive), want, digest}
 	}
 	dir, err := w.mkdir("libraries")

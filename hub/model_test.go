@@ -1,0 +1,211 @@
+package hub
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseReference(t *testing.T) {
+	tests := []struct {
+		ref  string
+		want reference
+		err  string
+	}{
+		{ref: "smollm2-135m-instruct"},
+		{ref: "./a.gguf"},
+		{ref: `C:\models\a.gguf`},
+		{ref: "pip:a==1.0/b/c.gguf", want: reference{pip: &pipRef{[]string{"a==1.0"}, "b/c.gguf"}}},
+		{ref: "pip:a==1.0+cpu+b==2/c.gguf", want: reference{pip: &pipRef{[]string{"a==1.0+cpu", "b==2"}, "c.gguf"}}},
+		{ref: "pip:a/c.gguf", err: "package==version"},
+		{ref: "pip:-r==1/c.gguf", err: "package==version"},
+		{ref: "pip:a==1", err: "not the path"},
+		{ref: "pip:a==1/../c.gguf", err: "not the path"},
+		{ref: "pip:a==1/c.bin", err: ".gguf"},
+		{ref: "hf:o/r/f.gguf", want: reference{hf: &hfRef{"o/r", "f.gguf", "main"}}},
+		{ref: "hf:o/r/d/f.gguf@refs/pr/3", want: reference{hf: &hfRef{"o/r", "d/f.gguf", "refs/pr/3"}}},
+		{ref: "hf:o/f.gguf", err: "hf:owner/repository"},
+		{ref: "hf:o/../f.gguf", err: "hf:owner/repository"},
+		{ref: "hf:o/r/../f.gguf", err: "not the path"},
+		{ref: "https://h/f.gguf", want: reference{url: &urlRef{url: "https://h/f.gguf"}}},
+		{ref: "https://h/f.gguf#sha256=" + strings.Repeat("A", 64), want: reference{url: &urlRef{"https://h/f.gguf", strings.Repeat("a", 64)}}},
+		{ref: "https://h/f.gguf#sha256=12", err: "64 hexadecimal"},
+		{ref: "https://h/f.gguf#md5=12", err: "64 hexadecimal"},
+		{ref: "https:///f.gguf", err: "host"},
+		{ref: "http://localhost:1/f.gguf", want: reference{url: &urlRef{url: "http://localhost:1/f.gguf"}}},
+		{ref: "http://[::1]:1/f.gguf", want: reference{url: &urlRef{url: "http://[::1]:1/f.gguf"}}},
+		{ref: "http://example.com/f.gguf", err: "https://"},
+	}
+	for _, test := range tests {
+		got, ok, err := parseReference(test.ref)
+		if test.err != "" {
+			wantError(t, err, test.err, test.ref)
+			continue
+		}
+		if err != nil || ok != (test.want != reference{}) {
+			t.Errorf("%s: %v, %v", test.ref, ok, err)
+		}
+		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(reference{}, pipRef{}, hfRef{}, urlRef{})); diff != "" {
+			t.Errorf("%s: %s", test.ref, diff)
+		}
+	}
+}
+
+func TestUnknownModel(t *testing.T) {
+	h := testHub(t, Options{})
+	for ref, want := range map[string]string{
+		"smolm2-135m-instruct": "did you mean smollm2-135m-instruct?",
+		"Qwen3":                "did you mean qwen3-0.6b?",
+		"gemma":                "did you mean gemma-3-270m?",
+		"zzzzzzzzzzzzzzzzzzzz": "one of smollm2-135m-instruct, ",
+		"":                     "one of smollm2-135m-instruct, ",
+	} {
+		_, err := h.Model(t.Context(), ref)
+		wantError(t, err, "unknown model", want)
+		if !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: not ErrUnknown", ref)
+		}
+	}
+}
+
+func TestLocalModel(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"a.gguf", "s-00001-of-00002.gguf", "s-00002-of-00002.gguf", "h-00001-of-00002.gguf", "plain"} {
+		if err := os.WriteFile(name, testModel(100), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	touch(t, dir, "empty.gguf", "sub/x")
+	if err := os.WriteFile("html.gguf", []byte("<html>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := testHub(t, Options{})
+	for _, test := range []struct {
+		ref   string
+		first string
+		parts int
+		err   string
+	}{
+		{"a.gguf", "a.gguf", 1, ""},
+		{"./a.gguf", "a.gguf", 1, ""},
+		{filepath.Join(dir, "a.gguf"), "a.gguf", 1, ""},
+		{"plain", "plain", 1, ""},
+		{"s-00002-of-00002.gguf", "s-00001-of-00002.gguf", 2, ""},
+		{"h-00001-of-00002.gguf", "", 0, "h-00002-of-00002.gguf"},
+		{"missing.gguf", "", 0, "missing.gguf"},
+		{"./missing", "", 0, "missing"},
+		{"empty.gguf", "", 0, "not a GGUF"},
+		{"html.gguf", "", 0, "not a GGUF"},
+		{"sub", "", 0, "is a folder"},
+	} {
+		m, err := h.Model(t.Context(), test.ref)
+		if test.err != "" {
+			wantError(t, err, test.err)
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.ref, err)
+			continue
+		}
+		if m.Path != filepath.Join(dir, test.first) || len(m.Paths) != test.parts || m.Size != int64(100*test.parts) || m.Card != nil {
+			t.Errorf("%s: %+v", test.ref, m)
+		}
+	}
+	if entries, _ := os.ReadDir(h.CacheDir()); len(entries) != 0 {
+		t.Error("a local file touched the cache")
+	}
+}
+
+// Terms are accepted before anything is fetched, by the model's name or the
+// licence's.
+func TestLicense(t *testing.T) {
+	fakeClients(t, "python3")
+	t.Setenv("FAKE_PIP", "fail")
+	h := testHub(t, Options{})
+	_, err := h.Model(t.Context(), "gemma-3-270m")
+	var license *LicenseError
+	if !errors.As(err, &license) || license.URL == "" {
+		t.Fatalf("got %v", err)
+	}
+	wantError(t, err, "gemma-3-270m", "https://ai.google.dev/gemma/terms", "CRIA_ACCEPT_LICENSE=gemma-3-270m")
+	if entries, _ := os.ReadDir(h.CacheDir()); len(entries) != 0 {
+		t.Error("something was done before")
+	}
+	for _, accept := range []string{"gemma-3-270m", "LicenseRef-Gemma", "x, gemma-3-270m"} {
+		h := testHub(t, Options{})
+		t.Setenv("CRIA_ACCEPT_LICENSE", accept)
+		if h, err = New(&Options{CacheDir: h.CacheDir()}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.Model(t.Context(), "gemma-3-270m")
+		var failed *FetchError
+		if !errors.As(err, &failed) {
+			t.Errorf("%s: got %v", accept, err)
+		}
+	}
+}
+
+func TestCatalog(t *testing.T) {
+	cards := Catalog()
+	if cards[0].Name != DefaultModel {
+		t.Errorf("the first is %s", cards[0].Name)
+	}
+	names := map[string]bool{}
+	for _, c := range cards {
+		if names[c.Name] || c.Name != strings.ToLower(c.Name) || strings.ContainsAny(c.Name, "/:\\ ") {
+			t.Errorf("%s: name", c.Name)
+		}
+		names[c.Name] = true
+		if c.Description == "" || len(c.Strengths) == 0 || c.Parameters == 0 || c.Quantization == "" || c.ContextLength == 0 ||
+			c.License.ID == "" || checkURL(c.License.URL) != nil || c.Kind != "instruct" && c.Kind != "base" || len(c.Sources) == 0 {
+			t.Errorf("%s: incomplete: %+v", c.Name, c)
+		}
+		for _, s := range c.Sources {
+			if _, ok, err := parseReference(s.Ref); !ok || err != nil {
+				t.Errorf("%s: %s: %v", c.Name, s.Ref, err)
+			}
+			if !hexDigest.MatchString(s.SHA256) || s.Size < 1<<20 {
+				t.Errorf("%s: %s: digest %s, size %d", c.Name, s.Ref, s.SHA256, s.Size)
+			}
+		}
+	}
+}
+
+func TestPlatforms(t *testing.T) {
+	for name, p := range platforms {
+		for _, s := range p.sources() {
+			digest, release := s.pinned()
+			if !hexDigest.MatchString(digest) || release != "v0.4.0" && release != "v0.5.0" || s.room() < 1<<20 {
+				t.Errorf("%s: %s: %s, %s, %d", name, s, digest, release, s.room())
+			}
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	cleanEnv(t)
+	dir := t.TempDir()
+	t.Setenv("CRIA_CACHE_DIR", dir)
+	t.Setenv("HF_ENDPOINT", "https://mirror.example/")
+	t.Setenv("HF_TOKEN", "hf_1")
+	h, err := New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.CacheDir() != dir || h.opts.Endpoint != "https://mirror.example" || h.opts.Token != "hf_1" || h.opts.ReleaseURL != DefaultReleaseURL {
+		t.Errorf("got %+v", h.opts)
+	}
+	accepted := []string{"a", "b"}[:1]
+	t.Setenv("CRIA_ACCEPT_LICENSE", "c")
+	if _, err := New(&Options{AcceptLicense: accepted}); err != nil || accepted[:2][1] != "b" {
+		t.Errorf("the caller's slice was written: %v, %v", accepted[:2], err)
+	}
+	t.Setenv("HF_ENDPOINT", "http://mirror.example")
+	_, err = New(nil)
+	wantError(t, err, "HF_ENDPOINT", "https://")
+}
