@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -101,7 +102,7 @@ func clientError(err error, stderr string) error {
 	}
 	said := strings.Join(lines, " / ")
 	if strings.Contains(said, "ENOSPC") || strings.Contains(said, "No space left on device") {
-		return &DiskError{Reason: "the disk is full; free some space, or set CRIA_CACHE_DIR to a folder on another disk", Err: err}
+		return fmt.Errorf("%s: %w", said, syscall.ENOSPC)
 	}
 	if said == "" {
 		return err

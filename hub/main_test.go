@@ -195,20 +195,21 @@ func wantError(t *testing.T, err error, parts ...string) {
 // A fileServer serves one file with ranges, as slow and as broken as told.
 type fileServer struct {
 	*httptest.Server
-	data  []byte
-	etag  atomic.Value // string; "" sends none
-	chunk int          // bytes at a time
-	delay time.Duration
-	cut   atomic.Int64 // the number of answers to break off in the middle
+	delay time.Duration // after each 64 KiB
+	etag  atomic.Value  // string; "" sends none
+	cut   atomic.Int64  // the number of answers to break off in the middle
 
 	mu     sync.Mutex
+	data   []byte
 	gets   int
 	ranges []string
 	sent   int
 }
 
-func serveFile(t *testing.T, data []byte) *fileServer {
-	s := &fileServer{data: data, chunk: 1 << 20}
+func serveFile(t *testing.T, data []byte) *fileServer { return serveSlowly(t, data, 0) }
+
+func serveSlowly(t *testing.T, data []byte, delay time.Duration) *fileServer {
+	s := &fileServer{data: data, delay: delay}
 	s.etag.Store(`"one"`)
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
@@ -219,6 +220,7 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.gets++
 	s.ranges = append(s.ranges, r.Header.Get("Range"))
+	data := s.data
 	s.mu.Unlock()
 	etag := s.etag.Load().(string)
 	from := 0
@@ -228,17 +230,17 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
 		}
 	}
-	w.Header().Set("Content-Length", fmt.Sprint(len(s.data)-from))
+	w.Header().Set("Content-Length", fmt.Sprint(len(data)-from))
 	if from > 0 {
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(s.data)-1, len(s.data)))
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(data)-1, len(data)))
 		w.WriteHeader(http.StatusPartialContent)
 	}
-	rest := s.data[from:]
+	rest := data[from:]
 	if s.cut.Add(-1) >= 0 {
 		rest = rest[:len(rest)/2]
 	}
 	for len(rest) > 0 {
-		n, err := w.Write(rest[:min(s.chunk, len(rest))])
+		n, err := w.Write(rest[:min(64<<10, len(rest))])
 		if err != nil {
 			return
 		}
@@ -253,6 +255,12 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.cut.Load() >= 0 {
 		panic(http.ErrAbortHandler) // less than promised: the connection breaks
 	}
+}
+
+func (s *fileServer) replace(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = data
 }
 
 func (s *fileServer) seen() (gets int, ranges []string, sent int) {

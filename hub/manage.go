@@ -124,7 +124,7 @@ func (h *Hub) Verify(ctx context.Context, refs ...string) error {
 }
 
 func (h *Hub) verify(ctx context.Context, m CachedModel) error {
-	e, err := h.readEntry(ctx, h.cache.path("models", m.Digest), m.Refs[0])
+	e, err := h.readEntry(ctx, h.cache.path("models", m.Digest), m.Refs[0], h.start)
 	if err != nil {
 		return fmt.Errorf("verifying %s: %w", m.Refs[0], err)
 	}

@@ -225,7 +225,7 @@ func (h *Hub) adopt(ctx context.Context, key string, card *Card, sources []model
 		if digest == "" || card != nil && !card.has(digest) || !exists(dir) {
 			continue
 		}
-		e, err := h.readEntry(ctx, dir, key)
+		e, err := h.readEntry(ctx, dir, key, h.startLong)
 		if err != nil && (ctx.Err() != nil || !errors.Is(err, os.ErrNotExist)) {
 			return nil, h.cache.disk(err)
 		}
@@ -246,13 +246,13 @@ func (h *Hub) adopt(ctx context.Context, key string, card *Card, sources []model
 }
 
 // readEntry describes a published model folder by reading it whole.
-func (h *Hub) readEntry(ctx context.Context, dir, name string) (e entry, err error) {
+func (h *Hub) readEntry(ctx context.Context, dir, name string, start func(string, int64) Task) (e entry, err error) {
 	found, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(found) == 0 {
 		return e, errors.Join(err, os.ErrNotExist)
 	}
 	for _, path := range found {
-		f, err := h.readStored(ctx, path, name)
+		f, err := readStored(ctx, path, name, start)
 		if err != nil {
 			return e, err
 		}
@@ -262,12 +262,12 @@ func (h *Hub) readEntry(ctx context.Context, dir, name string) (e entry, err err
 	return e, nil
 }
 
-func (h *Hub) readStored(ctx context.Context, path, name string) (f stored, err error) {
+func readStored(ctx context.Context, path, name string, start func(string, int64) Task) (f stored, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return f, err
 	}
-	task := h.startLong("verifying "+name, info.Size())
+	task := start("verifying "+name, info.Size())
 	defer func() { task.Done(err) }()
 	digest, size, err := hashFile(ctx, path, task)
 	return stored{filepath.Base(path), digest, size, info.ModTime()}, err

@@ -15,8 +15,7 @@ import (
 func TestKilledDownload(t *testing.T) {
 	cleanEnv(t)
 	data := testModel(6 << 20)
-	s := serveFile(t, data)
-	s.chunk, s.delay = 64<<10, 5*time.Millisecond
+	s := serveSlowly(t, data, 5*time.Millisecond)
 	dir := t.TempDir()
 	ref := s.URL + "/m.gguf"
 
@@ -48,8 +47,7 @@ func TestKilledDownload(t *testing.T) {
 func TestTwoAtOnce(t *testing.T) {
 	cleanEnv(t)
 	data := testModel(4 << 20)
-	s := serveFile(t, data)
-	s.chunk, s.delay = 64<<10, 10*time.Millisecond
+	s := serveSlowly(t, data, 10*time.Millisecond)
 	dir := t.TempDir()
 	a, outA := child(t, dir, s.URL+"/m.gguf")
 	b, outB := child(t, dir, s.URL+"/m.gguf")

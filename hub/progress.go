@@ -11,7 +11,8 @@ import (
 )
 
 // Progress is told of long work. Start may be called from several goroutines,
-// each Task belongs to one.
+// each Task belongs to one. If it also has a method Note(text string), that is
+// told single lines: what the hub turns to next, a digest nobody knew before.
 type Progress interface {
 	// Start announces work on total bytes; total is not positive if unknown.
 	Start(name string, total int64) Task
@@ -23,7 +24,7 @@ type Task interface {
 	Done(err error) // the end; no call follows
 }
 
-// A noter also shows single lines, such as what the hub waits for.
+// A noter is a [Progress] that also shows single lines.
 type noter interface{ Note(text string) }
 
 // TerminalProgress shows progress to people: a bar for each piece of work if w
@@ -33,16 +34,24 @@ func TerminalProgress(w io.Writer, isTerminal bool) Progress {
 	return &terminal{w: w, bars: isTerminal}
 }
 
+// A terminal is written to by its tasks too, one piece at a time.
 type terminal struct {
 	mu   sync.Mutex
 	w    io.Writer
 	bars bool
 }
 
-func (t *terminal) Note(text string) {
+func (t *terminal) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintln(t.w, text)
+	return t.w.Write(p)
+}
+
+func (t *terminal) Note(text string) {
+	if t.bars {
+		text = "\r\x1b[2K" + text // in place of a bar, which draws itself again below
+	}
+	fmt.Fprintln(t, text)
 }
 
 func (t *terminal) Start(name string, total int64) Task {
@@ -57,16 +66,18 @@ func (t *terminal) Start(name string, total int64) Task {
 	if total <= 0 {
 		total = -1 // the bar's word for unknown
 	}
-	return &barTask{bar: progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(t.w),
+	return &barTask{out: t, total: total, bar: progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(t),
 		progressbar.OptionSetDescription(name),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionOnCompletion(func() { fmt.Fprintln(t.w) }),
-	), out: t, name: name}
+		progressbar.OptionSetSpinnerChangeInterval(0), // or a goroutine turns it for ever
+		progressbar.OptionOnCompletion(func() { fmt.Fprintln(t) }),
+	)}
 }
 
 type lineTask struct {
@@ -88,14 +99,14 @@ func (t *lineTask) Done(err error) {
 }
 
 type barTask struct {
-	bar  *progressbar.ProgressBar
-	out  *terminal
-	name string
+	bar   *progressbar.ProgressBar
+	out   *terminal
+	total int64 // -1 if not known
 }
 
 func (t *barTask) Set(done int64) {
-	if total := t.bar.GetMax64(); total > 0 && done >= total {
-		done = total - 1 // the last byte is for Done: a full bar ends its line
+	if t.total > 0 && done >= t.total {
+		done = t.total - 1 // the last byte is for Done: a full bar ends its line
 	}
 	_ = t.bar.Set64(done)
 }
@@ -106,7 +117,7 @@ func (t *barTask) Done(err error) {
 		return
 	}
 	_ = t.bar.Exit()
-	t.out.Note("")
+	fmt.Fprintln(t.out)
 }
 
 type silentTask struct{}

@@ -27,21 +27,19 @@ import (
 // Main runs a package's tests while holding the lock of [Lock] and returns the
 // exit code for [os.Exit].
 func Main(m *testing.M) int {
-	unlock, err := take()
-	if err != nil {
+	if err := lock(); err != nil {
 		fmt.Fprintln(os.Stderr, "testmodel:", err)
 		return 1
 	}
-	defer unlock()
 	return m.Run()
 }
 
 // Lock makes test processes take turns: it waits, without limit, until no
-// other has the lock, and holds it until this process ends. It may be called
-// by every test; the first call counts. A package that uses [Main] need not.
+// other has the lock, and holds it until this process ends. Every test may
+// call it; the first call counts. With [Main] it is not needed.
 func Lock(t testing.TB) {
 	t.Helper()
-	if err := lockOnce(); err != nil {
+	if err := lock(); err != nil {
 		t.Fatal("testmodel:", err)
 	}
 }
@@ -84,35 +82,28 @@ var newHub = sync.OnceValues(func() (*hub.Hub, error) {
 	return hub.New(&hub.Options{Progress: hub.TerminalProgress(out, term.IsTerminal(int(out.Fd())))})
 })
 
-// lockOnce never gives the lock back: the end of the process does.
-var lockOnce = sync.OnceValue(func() error {
-	_, err := take()
-	return err
-})
+// held is never given back: the end of the process does that. It is global
+// lest the garbage collector close it.
+var held *flock.Flock
 
-func take() (unlock func(), err error) {
+var lock = sync.OnceValue(func() error {
 	h, err := newHub()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.MkdirAll(h.CacheDir(), 0o755); err != nil {
-		return nil, err
+		return err
 	}
-	path := filepath.Join(h.CacheDir(), "test-model.lock")
-	held := flock.New(path)
-	start := time.Now()
-	for said := false; ; {
-		ok, err := held.TryLock()
-		if err != nil {
-			return nil, fmt.Errorf("locking %s: %w", path, err)
+	held = flock.New(filepath.Join(h.CacheDir(), "test-model.lock"))
+	for tries := 0; ; tries++ {
+		if ok, err := held.TryLock(); err != nil {
+			return fmt.Errorf("locking %s: %w", held.Path(), err)
+		} else if ok {
+			return nil
 		}
-		if ok {
-			return func() { _ = held.Unlock() }, nil
-		}
-		if !said && time.Since(start) > time.Second {
-			said = true
-			fmt.Fprintf(os.Stderr, "testmodel: waiting for another test process that runs a model (%s)\n", path)
+		if tries == 20 { // a second
+			fmt.Fprintf(os.Stderr, "testmodel: waiting for another test process that runs a model (%s)\n", held.Path())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
+})
