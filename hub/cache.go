@@ -46,17 +46,16 @@ type work struct {
 }
 
 // begin takes the lock for a key, waiting while another process holds it. What
-// clients of dead processes left behind is removed. wait, if not nil, is
-// called once before waiting, with the folder the other works in, and returns
-// a function to be called every so often meanwhile.
-func (c *cache) begin(ctx context.Context, key string, wait func(dir string) (poll, done func())) (*work, error) {
+// clients of dead processes left behind is removed. waiting is called once if
+// it takes more than a moment.
+func (c *cache) begin(ctx context.Context, key string, waiting func()) (*work, error) {
 	sum := sha256.Sum256([]byte(key))
 	name := hex.EncodeToString(sum[:10])
 	if err := os.MkdirAll(c.path("work"), 0o755); err != nil {
 		return nil, c.disk(fmt.Errorf("making the cache directory: %w", err))
 	}
 	w := &work{c, c.path("work", name), flock.New(c.path("work", name+".lock"))}
-	if err := lock(ctx, w.lock, func() (poll, done func()) { return wait(w.dir) }); err != nil {
+	if err := lock(ctx, w.lock, waiting); err != nil {
 		return nil, c.disk(fmt.Errorf("locking %s: %w", w.lock.Path(), err))
 	}
 	c.sweep(name)
@@ -71,22 +70,18 @@ func (c *cache) begin(ctx context.Context, key string, wait func(dir string) (po
 	return w, nil
 }
 
-// lock takes l, polling while another process has it. The first look again
-// comes before wait, since a sweep holds locks for a moment.
-func lock(ctx context.Context, l *flock.Flock, wait func() (poll, done func())) error {
+// lock takes l, polling while another process has it. waiting is called before
+// the second look again, since a sweep holds locks for a moment.
+func lock(ctx context.Context, l *flock.Flock, waiting func()) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	poll := func() {}
 	for try := 0; ; try++ {
 		if ok, err := l.TryLock(); ok || err != nil {
 			return err
 		}
 		if try == 1 {
-			p, done := wait()
-			defer done()
-			poll = p
+			waiting()
 		}
-		poll()
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

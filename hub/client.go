@@ -3,12 +3,14 @@ package hub
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -16,8 +18,11 @@ import (
 )
 
 const (
-	clientQuiet = 60 * time.Second // without a byte: the client hangs
-	clientPoll  = 200 * time.Millisecond
+	// Without a byte for so long, the client hangs. pip itself gives up on a
+	// host that does not answer, after as long as its user has told it to.
+	npmQuiet   = time.Minute
+	pipQuiet   = 3 * time.Minute
+	clientPoll = 200 * time.Millisecond
 )
 
 // A client is one run of a package client. It is a child in its own process
@@ -61,7 +66,7 @@ func (c *client) run(ctx context.Context, task Task) ([]byte, error) {
 		return nil, cause
 	}
 	if err != nil {
-		return nil, clientError(err, stderr.String())
+		return nil, clientError(err, stdout.Bytes(), stderr.String())
 	}
 	return stdout.Bytes(), nil
 }
@@ -87,27 +92,38 @@ func (c *client) follow(ctx context.Context, cancel context.CancelCauseFunc, end
 	}
 }
 
-// clientError keeps the last lines that a client said.
-func clientError(err error, stderr string) error {
-	var lines []string
-	for line := range strings.Lines(stderr) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "npm warn") || strings.Contains(line, "A complete log of this run") {
-			continue
-		}
-		lines = append(lines, line)
+var brokenConnection = regexp.MustCompile(`connection broken by '(?:.*>: )?([^']*)'`)
+
+// clientError finds in what a client said the reason for its failure: npm's is
+// in its answer, pip's on its last lines, except that a lost connection is
+// only a warning there.
+func clientError(err error, stdout []byte, stderr string) error {
+	var answer struct{ Error struct{ Summary string } }
+	_ = json.Unmarshal(stdout, &answer)
+	said := answer.Error.Summary
+	if m := brokenConnection.FindStringSubmatch(stderr); m != nil && said == "" {
+		said = "no connection to the package index: " + m[1]
 	}
-	if len(lines) > 3 {
-		lines = lines[len(lines)-3:]
+	if said == "" {
+		said = lastLines(stderr, 3)
 	}
-	said := strings.Join(lines, " / ")
-	if strings.Contains(said, "ENOSPC") || strings.Contains(said, "No space left on device") {
+	if strings.Contains(said, "ENOSPC") || strings.Contains(stderr, "No space left on device") {
 		return fmt.Errorf("%s: %w", said, syscall.ENOSPC)
 	}
 	if said == "" {
 		return err
 	}
-	return fmt.Errorf("%w: %s", err, said)
+	return fmt.Errorf("%s (%w)", said, err)
+}
+
+func lastLines(text string, n int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], " / ")
 }
 
 // withoutSecrets drops what clients have no business with.

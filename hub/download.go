@@ -64,12 +64,11 @@ type blob struct {
 func (h *Hub) download(ctx context.Context, w *work, d download) (_ blob, err error) {
 	task := h.start(d.label, d.size)
 	defer func() { task.Done(err) }()
-	p, err := openPartial(ctx, w.dir, d.name, d.url)
+	p, err := openPartial(ctx, w.dir, d.name, d.url, task)
 	if err != nil {
 		return blob{}, err
 	}
 	defer p.close()
-	task.Set(p.size)
 	for tries := 0; !p.complete(); {
 		before := p.size
 		err := h.downloadOnce(ctx, d, p, task)
@@ -186,7 +185,8 @@ type partialMeta struct {
 	Total     int64  `json:"total"`     // 0 if not known
 }
 
-func openPartial(ctx context.Context, dir, name, url string) (*partial, error) {
+// openPartial opens what there is of a download, and reads it.
+func openPartial(ctx context.Context, dir, name, url string, task Task) (*partial, error) {
 	f, err := os.OpenFile(filepath.Join(dir, name+".part"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func openPartial(ctx context.Context, dir, name, url string) (*partial, error) {
 	p := &partial{file: f, hash: sha256.New()}
 	data, err := os.ReadFile(p.metaPath())
 	if err == nil && json.Unmarshal(data, &p.meta) == nil && p.meta.URL == url && p.meta.Validator != "" {
-		p.size, err = io.Copy(p.hash, &ctxReader{ctx, f})
+		p.size, err = io.Copy(io.MultiWriter(p.hash, &taskWriter{task: task}), &ctxReader{ctx, f})
 		if err == nil && (p.meta.Total == 0 || p.size <= p.meta.Total) {
 			return p, nil
 		}
@@ -211,7 +211,14 @@ func (p *partial) metaPath() string { return p.file.Name() + ".json" }
 
 func (p *partial) complete() bool { return p.meta.Total > 0 && p.size == p.meta.Total }
 
-func (p *partial) close() { p.file.Close() }
+// close leaves no trace of a download that never began.
+func (p *partial) close() {
+	p.file.Close()
+	if p.size == 0 {
+		_ = os.Remove(p.file.Name())
+		_ = os.Remove(p.metaPath())
+	}
+}
 
 func (p *partial) reset() error {
 	p.size = 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -21,10 +22,11 @@ var (
 )
 
 // A FetchError says why something could not be fetched: every source that was
-// tried, in order, with its reason.
+// tried, in order, with its reason, and what to do.
 type FetchError struct {
 	What     string // what was wanted
 	Attempts []Attempt
+	Hint     string // what to do next
 }
 
 // An Attempt is one source that did not work.
@@ -35,14 +37,14 @@ type Attempt struct {
 
 func (e *FetchError) Error() string {
 	if len(e.Attempts) == 1 {
-		return fmt.Sprintf("cannot fetch %s: %s: %s", e.What, e.Attempts[0].Source, oneLine(e.Attempts[0].Err))
+		return fmt.Sprintf("cannot fetch %s: %s: %s; %s", e.What, e.Attempts[0].Source, oneLine(e.Attempts[0].Err), e.Hint)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "cannot fetch %s: no source worked:", e.What)
 	for _, a := range e.Attempts {
 		fmt.Fprintf(&b, "\n  %s: %s", a.Source, oneLine(a.Err))
 	}
-	return b.String()
+	return b.String() + "\n" + e.Hint
 }
 
 // Unwrap returns the reasons, so that [errors.Is] and [errors.As] find them.
@@ -122,7 +124,12 @@ func final(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.As(err, &disk)
 }
 
+// oneLine is an error's text for a list. Which URL it was, the source says.
 func oneLine(err error) string {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if len(text) > 400 {
 		text = strings.ToValidUTF8(text[:400], "") + "…"

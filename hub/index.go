@@ -92,8 +92,7 @@ func (c *cache) updateIndex(ctx context.Context, change func(*index)) (err error
 		return c.disk(err)
 	}
 	l := flock.New(c.path("index.lock"))
-	quiet := func() (poll, done func()) { return func() {}, func() {} }
-	if err := lock(ctx, l, quiet); err != nil {
+	if err := lock(ctx, l, func() {}); err != nil {
 		return c.disk(fmt.Errorf("locking the cache index: %w", err))
 	}
 	defer func() { err = errors.Join(err, l.Unlock()) }()

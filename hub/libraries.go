@@ -51,7 +51,7 @@ func (h *Hub) Libraries(ctx context.Context) (*Libraries, error) {
 	if l := h.cachedLibraries(); l != nil {
 		return l, nil // another process was faster
 	}
-	failed := &FetchError{What: what}
+	failed := &FetchError{What: what, Hint: "check the connection and try again, or build llama.cpp and name its folder with CRIA_LLAMA_DIR"}
 	for _, s := range sources {
 		l, err := h.fetchLibraries(ctx, w, s)
 		if err == nil {
@@ -64,7 +64,6 @@ func (h *Hub) Libraries(ctx context.Context) (*Libraries, error) {
 		h.log.Warn("source passed over", "source", s.String(), "err", err)
 		failed.Attempts = append(failed.Attempts, Attempt{s.String(), err})
 	}
-	failed.Attempts = append(failed.Attempts, Attempt{"CRIA_LLAMA_DIR", fmt.Errorf("not set; a folder with llama.cpp libraries can be named there")})
 	return nil, failed
 }
 
@@ -181,11 +180,8 @@ func (h *Hub) libraries(e entry) (*Libraries, error) {
 	return &Libraries{Files: files, Dir: dir, Release: e.Release, Source: e.Source}, nil
 }
 
-// begin is cache.begin, with a word to the user and progress when another
-// process is fetching the same.
+// begin is cache.begin, with a word to the user when another process is
+// fetching the same.
 func (h *Hub) begin(ctx context.Context, what string) (*work, error) {
-	return h.cache.begin(ctx, what, func(dir string) (poll, done func()) {
-		task := h.start("waiting for another process that fetches "+what, 0)
-		return func() { task.Set(folderSize(dir)) }, func() { task.Done(nil) }
-	})
+	return h.cache.begin(ctx, what, func() { h.note("waiting for another process that fetches %s", what) })
 }

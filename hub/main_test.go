@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 func fakeNPM() int {
 	switch os.Getenv("FAKE_NPM") {
 	case "fail":
-		fmt.Fprintln(os.Stderr, "npm warn noise\nnpm error code E404\nnpm error 404 Not Found\nnpm error A complete log of this run can be found in: /x")
+		fmt.Fprintln(os.Stderr, "npm warn noise\nnpm error code E404\nnpm error A complete log of this run can be found in: /x")
+		fmt.Println(`{"error": {"code": "E404", "summary": "404 Not Found", "detail": "noise"}}`)
 		return 1
 	case "hang":
 		return hang()
@@ -70,6 +71,10 @@ func fakePip() int {
 	switch os.Getenv("FAKE_PIP") {
 	case "fail":
 		fmt.Fprintln(os.Stderr, "ERROR: Could not find a version that satisfies the requirement\nERROR: No matching distribution found")
+		return 1
+	case "nonet":
+		fmt.Fprintln(os.Stderr, "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x object at 0x7f>: "+
+			"Failed to establish a new connection: [Errno 111] Connection refused')': /simple/a/\nERROR: No matching distribution found")
 		return 1
 	case "nomodule":
 		fmt.Fprintln(os.Stderr, args[0]+": No module named pip")

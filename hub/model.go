@@ -110,7 +110,7 @@ func (h *Hub) model(ctx context.Context, key string, card *Card, sources []model
 	if m, err := h.adopt(ctx, key, card, sources); m != nil || err != nil {
 		return m, err
 	}
-	failed := &FetchError{What: "model " + key}
+	failed := &FetchError{What: "model " + key, Hint: "check the name and the connection, or name a local .gguf file"}
 	for i, s := range sources {
 		if i > 0 {
 			h.note("%s: %s did not work, trying %s", key, sources[i-1], s)

@@ -35,8 +35,8 @@ func (h *Hub) npmPack(ctx context.Context, w *work, p *npmPackage) (_ string, er
 	c := client{
 		path: npm,
 		args: []string{"pack", p.name + "@" + p.version, "--json", "--ignore-scripts",
-			"--cache", store, "--fetch-retries=0", "--no-update-notifier", "--no-audit", "--no-fund"},
-		dir: dir, env: tempEnv(store), watch: store, quiet: clientQuiet,
+			"--cache", store, "--fetch-retries=1", "--fetch-retry-mintimeout=500", "--no-update-notifier"},
+		dir: dir, env: tempEnv(store), watch: store, quiet: npmQuiet,
 	}
 	out, err := c.run(ctx, task)
 	if err != nil {

