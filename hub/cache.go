@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,30 +137,20 @@ func (c *cache) sweep(except string) {
 }
 
 // publish moves a finished folder to kind/digest. A folder that is already
-// there is replaced: its owner found it wanting, or it is the same.
+// there makes way: its owner found it wanting, or it is the same.
 func (w *work) publish(from, kind, digest string) (string, error) {
 	to := w.cache.path(kind, digest)
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return "", w.cache.disk(err)
+	err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), syncDir(from))
+	if err == nil && exists(to) {
+		err = os.Rename(to, w.scratch("old"))
 	}
-	if err := syncDir(from); err != nil {
-		return "", w.cache.disk(err)
+	if err == nil {
+		err = os.Rename(from, to)
 	}
-	err := os.Rename(from, to)
-	if errors.Is(err, fs.ErrExist) || isNotEmpty(to) && err != nil {
-		if err = os.Rename(to, w.scratch("old-"+digest)); err == nil {
-			err = os.Rename(from, to)
-		}
+	if err == nil {
+		err = syncDir(filepath.Dir(to))
 	}
-	if err != nil {
-		return "", w.cache.disk(fmt.Errorf("publishing %s: %w", to, err))
-	}
-	return to, w.cache.disk(syncDir(filepath.Dir(to)))
-}
-
-func isNotEmpty(dir string) bool {
-	entries, _ := os.ReadDir(dir)
-	return len(entries) > 0
+	return to, w.cache.disk(err)
 }
 
 // room fails if the disk lacks the bytes that a fetch will need.

@@ -203,8 +203,8 @@ func TestFullDisk(t *testing.T) {
 		want string
 	}{
 		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, "the disk is full"},
-		{&fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, "no permission"},
-		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, "no permission"},
+		{&fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, "permission"},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, "read-only"},
 	} {
 		got := h.cache.disk(fmt.Errorf("somewhere: %w", test.err))
 		wantError(t, got, h.CacheDir(), test.want, "CRIA_CACHE_DIR")
@@ -247,7 +247,7 @@ func TestUnusableCacheDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = testHub(t, Options{CacheDir: dir}).Model(t.Context(), "hf:a/b/c.gguf")
-	wantError(t, err, "no permission", "CRIA_CACHE_DIR")
+	wantError(t, err, "permission", "CRIA_CACHE_DIR")
 }
 
 // Half a download never looks like a model, whatever broke it.

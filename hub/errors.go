@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 
@@ -93,21 +94,23 @@ func (e *DiskError) Error() string {
 func (e *DiskError) Unwrap() error { return e.Err }
 
 // disk turns an error of the file system into a *DiskError that says what to
-// do; other errors pass unchanged.
+// do; other errors pass unchanged, also those of programs and connections that
+// are not permitted.
 func (c *cache) disk(err error) error {
 	var (
 		disk *DiskError
 		path *fs.PathError
+		link *os.LinkError
 	)
-	switch {
-	case err == nil || errors.As(err, &disk):
+	if err == nil || errors.As(err, &disk) {
 		return err
-	case errors.Is(err, syscall.ENOSPC), isDiskFull(err):
+	}
+	if errors.Is(err, syscall.ENOSPC) || isDiskFull(err) {
 		return &DiskError{c.dir, "the disk is full; free some space, or set CRIA_CACHE_DIR to a folder on another disk", err}
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return &DiskError{c.dir, fmt.Sprintf("no permission (%v); make it writable, or set CRIA_CACHE_DIR to a folder that is", err), err}
-	case errors.As(err, &path) && errors.Is(err, syscall.ENOTDIR):
-		return &DiskError{c.dir, fmt.Sprintf("%s: %v; set CRIA_CACHE_DIR to a folder", path.Path, path.Err), err}
+	}
+	local := errors.As(err, &path) && path.Op != "fork/exec" || errors.As(err, &link)
+	if local && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)) {
+		return &DiskError{c.dir, fmt.Sprintf("%v; give permission to write there, or set CRIA_CACHE_DIR to another folder", err), err}
 	}
 	return err
 }

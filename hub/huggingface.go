@@ -65,13 +65,9 @@ func (h *Hub) fetchHF(ctx context.Context, w *work, key string, s *modelSource) 
 // take moves a single downloaded file to where it is published from. One that
 // cannot be right is forgotten, so that the next try starts clean.
 func (s *modelSource) take(b blob, to string) error {
-	want := s.digest
-	if want == "" && s.url != nil {
-		want = s.url.digest
-	}
-	if want != "" && want != b.digest {
+	if s.digest != "" && s.digest != b.digest {
 		b.drop()
-		return &DigestError{filepath.Base(to), want, b.digest}
+		return &DigestError{filepath.Base(to), s.digest, b.digest}
 	}
 	return os.Rename(b.path, to)
 }

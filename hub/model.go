@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,7 +58,11 @@ func (h *Hub) Model(ctx context.Context, ref string) (*Model, error) {
 		if !ok {
 			return h.localModel(ref)
 		}
-		return h.model(ctx, ref, nil, []modelSource{{reference: parsed, text: ref}})
+		s := modelSource{reference: parsed}
+		if parsed.url != nil {
+			s.digest = parsed.url.digest
+		}
+		return h.model(ctx, ref, nil, []modelSource{s})
 	}
 	sources := make([]modelSource, len(card.Sources))
 	for i, s := range card.Sources {
@@ -65,10 +70,7 @@ func (h *Hub) Model(ctx context.Context, ref string) (*Model, error) {
 		if err != nil {
 			return nil, fmt.Errorf("catalogue entry %s: %w", card.Name, err)
 		}
-		sources[i] = modelSource{parsed, s.Ref, s.SHA256, s.Size, max(s.Download, s.Size)}
-		if s.Download > 0 {
-			sources[i].download = s.Download
-		}
+		sources[i] = modelSource{parsed, s.SHA256, s.Size, cmp.Or(s.Download, s.Size)}
 	}
 	return h.model(ctx, card.Name, card, sources)
 }
@@ -76,7 +78,6 @@ func (h *Hub) Model(ctx context.Context, ref string) (*Model, error) {
 // A modelSource is a place to fetch a model from. Empty fields are not known.
 type modelSource struct {
 	reference
-	text     string
 	digest   string
 	size     int64 // of the model file
 	download int64 // bytes that travel
@@ -186,9 +187,6 @@ func (s *modelSource) fetch(ctx context.Context, h *Hub, w *work, key string) (f
 // check compares a model's digest with what is known of it.
 func (s *modelSource) check(e entry, stated string) (Trust, error) {
 	want, trust := s.digest, TrustPinned
-	if want == "" && s.url != nil {
-		want = s.url.digest
-	}
 	if want == "" {
 		want, trust = stated, TrustStated
 	}
@@ -303,7 +301,7 @@ func (h *Hub) localModel(ref string) (*Model, error) {
 		return nil, h.unknown(ref)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("model file: %w", err)
+		return nil, fmt.Errorf("model file: %w (a file on Hugging Face is written hf:owner/repo/file.gguf)", err)
 	}
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder: name the .gguf file in it", ref)

