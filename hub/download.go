@@ -69,7 +69,8 @@ func (h *Hub) download(ctx context.Context, w *work, d download) (_ blob, err er
 		return blob{}, err
 	}
 	defer p.close()
-	for tries := 0; !p.complete(); {
+	// A server that was never there is not asked again.
+	for tries := maxRetries; !p.complete(); {
 		before := p.size
 		err := h.downloadOnce(ctx, d, p, task)
 		if err == nil {
@@ -124,10 +125,14 @@ func (h *Hub) downloadOnce(ctx context.Context, d download, p *partial, task Tas
 	}
 	stall := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("%w (%v)", errQuiet, stallTimeout)) })
 	defer stall.Stop()
-	return p.copy(resp.Body, func() {
+	err = p.copy(resp.Body, func() {
 		stall.Reset(stallTimeout)
 		task.Set(p.size)
 	})
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // A statusError is an answer other than success.

@@ -113,6 +113,27 @@ func TestURLResume(t *testing.T) {
 	}
 }
 
+// What there is of a download does not make a dead server worth waiting for.
+func TestURLResumeDead(t *testing.T) {
+	s := serveSlowly(t, testModel(2<<20), 2*time.Millisecond)
+	h := testHub(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		waitFor(t, "half a megabyte", func() bool { _, _, sent := s.seen(); return sent > 1<<19 })
+		cancel()
+	}()
+	if _, err := h.Model(ctx, s.URL+"/m.gguf"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	s.Close()
+	start := time.Now()
+	_, err := h.Model(t.Context(), s.URL+"/m.gguf")
+	wantError(t, err, "refused")
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 // A part that turns out wrong is forgotten: the next try starts clean.
 func TestURLDamagedPart(t *testing.T) {
 	data := testModel(2 << 20)
