@@ -1,0 +1,37 @@
+// Package engine generates text with one model in this process: requests go in
+// as tokens, text comes out as a stream. It knows tokens, never prompts'
+// meaning.
+//
+//	e, err := engine.Load(ctx, "model.gguf", nil) // after llama.Load
+//	if err != nil { ... }
+//	defer e.Close()
+//
+//	prompt, err := e.Vocab().Encode("The capital of France is")
+//	if err != nil { ... }
+//	for chunk, err := range e.Generate(ctx, &engine.Request{Prompt: prompt, MaxTokens: 16}) {
+//		if err != nil { ... }
+//		fmt.Print(chunk.Text)
+//	}
+//
+// # Ownership
+//
+// A llama.cpp context costs tens of milliseconds to make and is not safe for
+// concurrent use, so an [Engine] makes one for its life and gives it to one
+// goroutine, its owner. Requests wait in a bounded queue and, for now, run one
+// after the other. The owner never waits for a reader: what a request writes is
+// kept, joined, until it is read, and is bounded by the request's own length.
+//
+// Every method of [Engine] and [Vocab] may be called from any goroutine.
+//
+// # What a request may contain
+//
+// Everything is checked before llama.cpp sees it, as it ends the process on a
+// bad argument: see [RequestError] and [ContextTooLongError]. A request that
+// fails does not affect others.
+//
+// # Steering
+//
+// A [Matcher] says which tokens may come next and which must: the seam for
+// package grammar. The zero [Sampling] is greedy; the samplers are written in
+// Go over the row of logits in place, and are tested against llama.cpp's own.
+package engine

@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// The defaults of [Options].
+const (
+	DefaultContextLength = 4096
+	DefaultBatchSize     = 512
+	DefaultQueueLength   = 256
+	DefaultPoll          = 0
+)
+
+// Options adjusts an [Engine]. A zero field means its default.
+type Options struct {
+	// ContextLength is the most tokens of a prompt and its output together. Each
+	// 1,024 cost memory (22 MiB for a 135M model) and time to load. If zero, it
+	// is the length the model was trained with, at most [DefaultContextLength];
+	// more than the model was trained with is reduced to that.
+	ContextLength int
+
+	// Threads compute one token at a time, ThreadsBatch several (prompts). If
+	// zero, [DefaultThreads] for Threads, and Threads for ThreadsBatch.
+	Threads      int
+	ThreadsBatch int
+
+	// BatchSize is the most tokens computed at once. If zero, [DefaultBatchSize].
+	BatchSize int
+
+	// GPULayers is how many layers are put on a GPU; 0 is none.
+	GPULayers int
+
+	// Poll says how long threads without work spin before they sleep, 0 (not at
+	// all) to 100. If nil, [DefaultPoll].
+	Poll *int
+
+	// QueueLength is how many requests may wait. If zero, [DefaultQueueLength].
+	QueueLength int
+
+	// Logger gets a line when the model is loaded and when decoding fails; nil
+	// discards. llama.cpp's own log goes where [llama.SetLogger] says.
+	Logger *slog.Logger
+}
+
+// Engine is a loaded model and the goroutine that computes with it.
+type Engine struct {
+	model    *llama.Model
+	vocab    *Vocab
+	template string
+	limit    int // tokens of a sequence
+	log      *slog.Logger
+	queue    *queue
+
+	closing sync.Once
+	ended   chan struct{} // closed by the owner when all is freed
+
+	// Of the owner.
+	llm   *llama.Context
+	mem   *llama.Memory
+	pool  *llama.ThreadPool
+	batch *llama.Batch
+	gen   generation
+}
+
+// Load loads the model in the GGUF file at path and starts its engine;
+// [llama.Load] must have succeeded before. Weights are mapped from the file,
+// which must not be changed while the engine lives. Cancelling ctx gives the
+// load up.
+func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	if _, ok := llama.Loaded(); !ok {
+		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
+	}
+	if err := checkModelFile(path); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	p := llama.DefaultModelParams()
+	p.NGPULayers = int32(o.GPULayers)
+	model, err := llama.LoadModel(path, p, func(float32) bool { return ctx.Err() == nil })
+	if ctx.Err() != nil {
+		if model != nil {
+			model.Free()
+		}
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEngine(model, &o)
+	if err != nil {
+		model.Free()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	o.Logger.Info("model loaded", "path", path, "model", model.Desc(), "context", e.limit, "threads", o.Threads, "took", time.Since(start))
+	go e.own()
+	return e, nil
+}
+
+func (o *Options) setDefaults() error {
+	for _, f := range []struct {
+		name  string
+		v     *int
+		least int
+		most  int
+		def   int
+	}{
+		{"ContextLength", &o.ContextLength, 0, 1 << 24, 0},
+		{"Threads", &o.Threads, 0, 512, DefaultThreads()},
+		{"ThreadsBatch", &o.ThreadsBatch, 0, 512, 0},
+		{"BatchSize", &o.BatchSize, 0, 1 << 16, DefaultBatchSize},
+		{"GPULayers", &o.GPULayers, 0, 1 << 20, 0},
+		{"QueueLength", &o.QueueLength, 0, 1 << 24, DefaultQueueLength},
+	} {
+		if *f.v < f.least || *f.v > f.most {
+			return fmt.Errorf("engine: option %s: %d is not in %d to %d", f.name, *f.v, f.least, f.most)
+		}
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	if o.ThreadsBatch == 0 {
+		o.ThreadsBatch = o.Threads
+	}
+	poll := DefaultPoll
+	if o.Poll != nil {
+		poll = *o.Poll
+	}
+	if poll < 0 || poll > 100 {
+		return fmt.Errorf("engine: option Poll: %d is not in 0 to 100", poll)
+	}
+	o.Poll = &poll
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// newEngine makes everything that belongs to a loaded model. On failure it
+// leaves the model alone.
+func newEngine(model *llama.Model, o *Options) (e *Engine, err error) {
+	if !model.HasDecoder() || model.HasEncoder() || model.IsDiffusion() || model.Vocab().Type() == llama.VocabNone {
+		return nil, errors.New("engine: this model does not generate text token by token")
+	}
+	e = &Engine{model: model, log: o.Logger, ended: make(chan struct{})}
+	e.template, _ = model.ChatTemplate("")
+	e.limit = o.ContextLength
+	if e.limit == 0 {
+		e.limit = DefaultContextLength
+	}
+	if trained := model.NCtxTrain(); trained > 0 {
+		e.limit = min(e.limit, trained)
+	}
+	defer func() {
+		if err != nil {
+			e.free()
+		}
+	}()
+
+	// The tables of the vocabulary take about as long as the context.
+	var tables sync.WaitGroup
+	tables.Go(func() { e.vocab = newVocab(model.Vocab()) })
+	defer tables.Wait()
+
+	p := llama.DefaultContextParams()
+	p.NCtx = uint32(e.limit)
+	p.NBatch = uint32(min(o.BatchSize, e.limit))
+	p.NUbatch = min(p.NUbatch, p.NBatch)
+	p.NOutputsMax = 1
+	p.NThreads, p.NThreadsBatch = int32(o.Threads), int32(o.ThreadsBatch)
+	if e.llm, err = llama.NewContext(model, p); err != nil {
+		return nil, err
+	}
+	if err = e.llm.EnableAbort(); err != nil {
+		return nil, err
+	}
+	if e.mem = e.llm.Memory(); e.mem == nil {
+		return nil, errors.New("engine: this model has no memory for the tokens before")
+	}
+	if n := max(o.Threads, o.ThreadsBatch); n > 1 {
+		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: n, Poll: *o.Poll}); err != nil {
+			return nil, err
+		}
+		e.llm.AttachThreadPool(e.pool, nil)
+	}
+	e.batch = llama.NewBatch(min(e.llm.NBatch(), int(p.NBatch)))
+	e.queue = newQueue(o.QueueLength, e.llm.Abort, e.llm.ClearAbort)
+	return e, nil
+}
+
+// free releases what newEngine made, in order.
+func (e *Engine) free() {
+	if e.batch != nil {
+		e.batch.Free()
+	}
+	if e.llm != nil {
+		e.llm.Free()
+	}
+	if e.pool != nil {
+		e.pool.Free()
+	}
+}
+
+// Close ends the running and the waiting requests with [ErrClosed], waits for
+// the owner and releases the model. It may be called more than once and from
+// within an iteration over [Engine.Generate]; every call returns when the engine
+// has ended. The error is always nil.
+func (e *Engine) Close() error {
+	e.closing.Do(func() {
+		for _, j := range e.queue.close() {
+			j.finish(FinishCancelled, j.usage, ErrClosed)
+		}
+	})
+	<-e.ended
+	return nil
+}
+
+// Vocab returns the model's vocabulary. Its tables may be used after
+// [Engine.Close], its tokenizer not.
+func (e *Engine) Vocab() *Vocab { return e.vocab }
+
+// ContextLength returns the most tokens of a prompt and its output together.
+func (e *Engine) ContextLength() int { return e.limit }
+
+// ChatTemplate returns the model's chat template (Jinja source), "" if it has
+// none.
+func (e *Engine) ChatTemplate() string { return e.template }

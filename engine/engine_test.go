@@ -1,0 +1,440 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+func TestGenerate(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "The capital of France is")
+	text, last, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 2})
+	if err != nil || text != " Paris." {
+		t.Errorf("%q, %v", text, err)
+	}
+	want := Chunk{Finish: FinishLength, Usage: Usage{PromptTokens: len(prompt), CompletionTokens: 2}}
+	if last.Finish != want.Finish || last.Usage != want.Usage {
+		t.Errorf("last chunk %+v, want %+v", last, want)
+	}
+}
+
+// Each token is the one that llama.cpp's greedy sampler picks after a prefill of
+// everything before it, or as good as that: logits differ a little with the
+// shape of the batch.
+func TestGenerateAgreesWithReference(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "Once upon a time")
+	m := &recorder{}
+	if _, _, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 24, Matcher: m}); err != nil {
+		t.Fatal(err)
+	}
+	model, err := llama.LoadModel(testModelPath(t), llama.DefaultModelParams(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Free()
+	p := llama.DefaultContextParams()
+	p.NThreads, p.NThreadsBatch = 1, 1
+	x, err := llama.NewContext(model, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Free()
+	all := append(prompt, m.tokens...)
+	b := llama.NewBatch(len(all))
+	defer b.Free()
+	for i, tok := range all {
+		b.Add(tok, llama.Pos(i), 0, true)
+	}
+	if rc := x.Decode(b); rc != 0 {
+		t.Fatalf("Decode: %d", rc)
+	}
+	for i, tok := range m.tokens {
+		row := x.LogitsIth(len(prompt) - 1 + i)
+		best := must(argmax(row))
+		if gap := row[best] - row[tok]; gap > 0.05 {
+			t.Errorf("token %d is %q, the reference %q, %.3f better", i, e.Vocab().Piece(tok), e.Vocab().Piece(best), gap)
+		}
+	}
+}
+
+// recorder is a matcher that allows everything but ends and notes the tokens.
+type recorder struct{ tokens []Token }
+
+func (*recorder) Forced() []Token      { return nil }
+func (*recorder) Allowed(t Token) bool { return t > 16 }
+func (m *recorder) Accept(t Token) bool {
+	m.tokens = append(m.tokens, t)
+	return true
+}
+func (*recorder) Done() bool { return false }
+
+func TestGenerateEndToken(t *testing.T) {
+	e := testEngine(t)
+	v := e.Vocab()
+	start, _ := v.Special("<|im_start|>")
+	end, _ := v.Special("<|im_end|>")
+	prompt := append([]Token{start}, encode(t, e, "user\nSay only: yes")...)
+	prompt = append(append(prompt, end), encode(t, e, "\n")...)
+	prompt = append(append(prompt, start), encode(t, e, "assistant\n")...)
+	text, last, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 200})
+	if err != nil || last.Finish != FinishStop || strings.Contains(text, "<|") {
+		t.Errorf("%q, %+v, %v", text, last, err)
+	}
+	if got := len(encode(t, e, text)); last.Usage.CompletionTokens < got-2 || last.Usage.CompletionTokens > got+2 {
+		t.Errorf("usage %d, the text has %d tokens", last.Usage.CompletionTokens, got)
+	}
+}
+
+func TestGenerateStop(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "The capital of France is")
+	for _, tt := range []struct {
+		stop []string
+		text string
+	}{
+		{[]string{"."}, " Paris"},
+		{[]string{"ris."}, " Pa"}, // over two tokens
+		{[]string{"no such", " Paris"}, ""},
+	} {
+		text, last, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 8, Stop: tt.stop})
+		if err != nil || text != tt.text || last.Finish != FinishStop {
+			t.Errorf("stop %q: %q, %+v, %v", tt.stop, text, last, err)
+		}
+	}
+}
+
+func TestGenerateSeed(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "Once upon a time")
+	run := func(seed uint32) string {
+		text, _, err := collect(t.Context(), e, &Request{
+			Prompt: prompt, MaxTokens: 20, Sampling: Sampling{Temperature: 1.5, TopP: 0.95, RepeatPenalty: 1.1, Seed: &seed},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	a, b, c := run(1), run(1), run(2)
+	if a != b {
+		t.Errorf("seed 1 gave %q, then %q", a, b)
+	}
+	if a == c {
+		t.Errorf("seeds 1 and 2 gave %q", a)
+	}
+	if !utf8.ValidString(a + c) {
+		t.Errorf("not valid UTF-8: %q, %q", a, c)
+	}
+}
+
+// The context's end ends the output, wherever the batches are cut.
+func TestGenerateFillsContext(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 100, BatchSize: 16})
+	defer e.Close()
+	if e.ContextLength() != 100 {
+		t.Fatalf("context length %d", e.ContextLength())
+	}
+	prompt := make([]Token, 90)
+	for i := range prompt {
+		prompt[i] = Token(1000 + i)
+	}
+	for n, want := range map[int]int{90: 10, 99: 1, 16: 84, 1: 99} {
+		p := prompt
+		for len(p) < n {
+			p = append(p, 2000)
+		}
+		_, last, err := collect(t.Context(), e, &Request{Prompt: p[:n], MaxTokens: 1 << 30, Matcher: &recorder{}})
+		if err != nil || last.Finish != FinishLength || last.Usage.CompletionTokens != want {
+			t.Errorf("prompt of %d: %+v, %v; want %d tokens", n, last, err, want)
+		}
+	}
+	var long *ContextTooLongError
+	if _, _, err := collect(t.Context(), e, &Request{Prompt: make([]Token, 100), MaxTokens: 1}); !errors.As(err, &long) || long.Length != 100 || long.Limit != 100 {
+		t.Errorf("prompt of 100: %v", err)
+	}
+}
+
+func TestGenerateManyAtOnce(t *testing.T) {
+	e := testEngine(t)
+	prompts := []string{"The capital of France is", "The capital of Italy is", "Two plus two is"}
+	want := map[string]string{}
+	for _, p := range prompts {
+		text, _, err := collect(t.Context(), e, &Request{Prompt: encode(t, e, p), MaxTokens: 6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[p] = text
+	}
+	var readers sync.WaitGroup
+	for i := range 6 {
+		readers.Go(func() {
+			p := prompts[i%len(prompts)]
+			text, _, err := collect(t.Context(), e, &Request{Prompt: encode(t, e, p), MaxTokens: 6})
+			if err != nil || text != want[p] {
+				t.Errorf("%s: %q, %v; alone %q", p, text, err, want[p])
+			}
+		})
+	}
+	readers.Wait()
+}
+
+func TestQueueFull(t *testing.T) {
+	e := testEngine(t)
+	r := &Request{Prompt: encode(t, e, "Once upon a time"), MaxTokens: 400, Matcher: &recorder{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	var mu sync.Mutex
+	overloaded, cancelled := 0, 0
+	for range 30 { // one runs, eight wait
+		readers.Go(func() {
+			_, last, err := collect(ctx, e, &Request{Prompt: r.Prompt, MaxTokens: 900, Matcher: &recorder{}})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, ErrOverloaded):
+				overloaded++
+			case errors.Is(err, context.Canceled) && last.Finish == FinishCancelled:
+				cancelled++
+			default:
+				t.Errorf("%+v, %v", last, err)
+			}
+			if overloaded == 21 {
+				cancel()
+			}
+		})
+	}
+	readers.Wait()
+	cancel()
+	if overloaded != 21 || cancelled != 9 {
+		t.Errorf("%d overloaded, %d cancelled; want 21 and 9", overloaded, cancelled)
+	}
+	if text, _, err := collect(t.Context(), e, &Request{Prompt: r.Prompt, MaxTokens: 1}); err != nil || text == "" {
+		t.Errorf("afterwards: %q, %v", text, err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	e := testEngine(t)
+	long := make([]Token, 1000)
+	for i := range long {
+		long[i] = Token(1000 + i)
+	}
+	t.Run("before", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, last, err := collect(ctx, e, &Request{Prompt: long, MaxTokens: 5})
+		if !errors.Is(err, context.Canceled) || last.Finish != FinishCancelled || last.Usage.PromptTokens != 1000 {
+			t.Errorf("%+v, %v", last, err)
+		}
+	})
+	t.Run("prefill", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, last, err := collect(ctx, e, &Request{Prompt: long, MaxTokens: 5})
+		if !errors.Is(err, context.DeadlineExceeded) || last.Finish != FinishCancelled || last.Usage.CompletionTokens != 0 {
+			t.Errorf("%+v, %v", last, err)
+		}
+	})
+	t.Run("output", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var last Chunk
+		var lastErr error
+		text := ""
+		for c, err := range e.Generate(ctx, &Request{Prompt: long[:5], MaxTokens: 900, Matcher: &recorder{}}) {
+			text += c.Text
+			last, lastErr = c, err
+			if len(text) > 10 {
+				cancel()
+			}
+		}
+		if !errors.Is(lastErr, context.Canceled) || last.Finish != FinishCancelled || last.Usage.CompletionTokens == 0 || last.Usage.CompletionTokens > 800 {
+			t.Errorf("%+v, %v", last, lastErr)
+		}
+	})
+	t.Run("waiting", func(t *testing.T) {
+		for range e.Generate(t.Context(), &Request{Prompt: long[:5], MaxTokens: 1000, Matcher: &recorder{}}) {
+			// The first runs while this one waits.
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+			_, last, err := collect(ctx, e, &Request{Prompt: long[:5], MaxTokens: 5})
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) || last.Finish != FinishCancelled {
+				t.Errorf("%+v, %v", last, err)
+			}
+			break
+		}
+	})
+	t.Run("break", func(t *testing.T) {
+		for range e.Generate(t.Context(), &Request{Prompt: long[:5], MaxTokens: 1000, Matcher: &recorder{}}) {
+			break
+		}
+		e.queue.mu.Lock()
+		running := e.queue.running
+		e.queue.mu.Unlock()
+		if running != nil {
+			t.Error("the request still runs after the break")
+		}
+	})
+	t.Run("panic in the loop", func(t *testing.T) {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		for range e.Generate(t.Context(), &Request{Prompt: long[:5], MaxTokens: 1000, Matcher: &recorder{}}) {
+			panic("reader")
+		}
+	})
+	if text, _, err := collect(t.Context(), e, &Request{Prompt: encode(t, e, "The capital of France is"), MaxTokens: 1}); err != nil || text != " Paris" {
+		t.Errorf("afterwards: %q, %v", text, err)
+	}
+}
+
+// A reader that takes its time gets all of it, and does not hold up others.
+func TestSlowReader(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "Once upon a time")
+	want, _, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, first := "", true
+	for c, err := range e.Generate(t.Context(), &Request{Prompt: prompt, MaxTokens: 30}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += c.Text
+		if !first {
+			continue
+		}
+		first = false
+		if text, _, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 30}); err != nil || text != want {
+			t.Errorf("another request meanwhile: %q, %v", text, err)
+		}
+	}
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestClose(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 1024})
+	prompt := encode(t, e, "Once upon a time")
+	results := make(chan error, 3)
+	started := make(chan struct{})
+	var once sync.Once
+	var readers sync.WaitGroup
+	for range 3 { // one runs, two wait
+		readers.Go(func() {
+			var last error
+			for _, err := range e.Generate(t.Context(), &Request{Prompt: prompt, MaxTokens: 1000, Matcher: &recorder{}}) {
+				last = err
+				once.Do(func() { close(started) })
+			}
+			results <- last
+		})
+	}
+	<-started
+	var closers sync.WaitGroup
+	for range 3 {
+		closers.Go(func() { e.Close() })
+	}
+	closers.Wait()
+	readers.Wait()
+	for range 3 {
+		if err := <-results; !errors.Is(err, ErrClosed) {
+			t.Errorf("request ended with %v", err)
+		}
+	}
+	if _, _, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 1}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Generate after Close: %v", err)
+	}
+	if _, err := e.Vocab().Encode("text"); !errors.Is(err, ErrClosed) {
+		t.Errorf("Encode after Close: %v", err)
+	}
+	if len(e.Vocab().Piece(prompt[0])) == 0 {
+		t.Error("the tables are gone after Close")
+	}
+}
+
+func TestCloseWithinIteration(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512})
+	var last error
+	for _, err := range e.Generate(t.Context(), &Request{Prompt: encode(t, e, "Once upon a time"), MaxTokens: 400, Matcher: &recorder{}}) {
+		e.Close()
+		last = err
+	}
+	if !errors.Is(last, ErrClosed) {
+		t.Errorf("ended with %v", last)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	path := testModelPath(t)
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, tt := range []struct {
+		path string
+		opts *Options
+		want string
+	}{
+		{filepath.Join(dir, "none.gguf"), nil, "no such file"},
+		{dir, nil, "not a file"},
+		{file("empty.gguf", ""), nil, "not a GGUF file"},
+		{file("text.gguf", "hello world"), nil, "not a GGUF file"},
+		{file("short.gguf", "GGUF"), nil, "cannot be loaded"},
+		{path, &Options{Threads: -1}, "option Threads"},
+	} {
+		e, err := Load(t.Context(), tt.path, tt.opts)
+		if err == nil {
+			e.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q", filepath.Base(tt.path), err, tt.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Load(ctx, path, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled load: %v", err)
+	}
+}
+
+// A long generation costs no more allocations than a short one, but for the
+// growth of its text.
+func TestGenerateAllocations(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "Once upon a time")
+	m := &recorder{tokens: make([]Token, 0, 1024)}
+	run := func(n int) float64 {
+		return testing.AllocsPerRun(1, func() {
+			m.tokens = m.tokens[:0]
+			for _, err := range e.Generate(t.Context(), &Request{Prompt: prompt, MaxTokens: n, Matcher: m}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+	short, long := run(10), run(110)
+	t.Logf("%.0f allocations for 10 tokens, %.0f for 110", short, long)
+	if !raceEnabled && long-short > 12 {
+		t.Errorf("%.0f allocations for 100 more tokens", long-short)
+	}
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// Token is a token id of the model's vocabulary.
+type Token = llama.Token
+
+// Request is one generation. The engine only reads it, and not beyond the end
+// of the iteration.
+type Request struct {
+	// Prompt is the tokens to continue, at least one; the engine adds none (see
+	// [Vocab.AddBOS]).
+	Prompt []Token
+
+	// MaxTokens is the most tokens of output, sampled and forced ones together;
+	// at least 1. It is reduced to what the context has room for. Reaching it
+	// ends the request with [FinishLength].
+	MaxTokens int
+
+	// Sampling says how tokens are chosen; the zero value is greedy.
+	Sampling Sampling
+
+	// Stop ends the output before the first of these texts to appear in it, also
+	// where it is spread over tokens or partly forced. None may be empty.
+	Stop []string
+
+	// Matcher steers the generation; nil leaves the model free. It serves one
+	// generation.
+	Matcher Matcher
+}
+
+// Sampling says how a token is chosen from the model's logits. Its steps are
+// llama.cpp's, in its usual order: repeat penalty, top-k, top-p, min-p,
+// temperature, choice. A zero field switches its step off.
+type Sampling struct {
+	// Temperature divides the logits. 0 chooses the most probable token, after
+	// the repeat penalty: the other fields then have no effect.
+	Temperature float32
+
+	TopK int     // keep the k most probable tokens
+	TopP float32 // keep the most probable tokens that together reach this probability; 1 is off
+	MinP float32 // keep tokens at least this share as probable as the best
+
+	// RepeatPenalty above 1 makes the tokens of the last RepeatLastN (if zero,
+	// [DefaultRepeatLastN]), prompt included, less probable: a positive logit is
+	// divided by it, a negative one multiplied. 1 is off.
+	RepeatPenalty float32
+	RepeatLastN   int
+
+	// Seed makes a generation repeat exactly on the same machine and model; nil
+	// takes a random one.
+	Seed *uint32
+}
+
+// DefaultRepeatLastN is how many tokens back [Sampling.RepeatPenalty] looks.
+const DefaultRepeatLastN = 64
+
+// FinishReason says why a generation ended.
+type FinishReason string
+
+// The reasons.
+const (
+	FinishStop      FinishReason = "stop"      // an end token, a stop text, or the matcher was done
+	FinishLength    FinishReason = "length"    // MaxTokens, or the context is full
+	FinishCancelled FinishReason = "cancelled" // the context was cancelled or the engine closed
+)
+
+// Usage counts tokens.
+type Usage struct {
+	PromptTokens int // of the request's prompt
+
+	// CompletionTokens counts the tokens of the output: sampled and forced ones,
+	// those of a stop text included, but not an end token nor one that the
+	// matcher dropped.
+	CompletionTokens int
+
+	CachedTokens int // of the prompt, those that did not have to be computed
+}
+
+// Chunk is a part of the output.
+type Chunk struct {
+	// Text is what was generated since the last chunk: valid UTF-8, whole
+	// characters. Bytes that are not UTF-8 come as U+FFFD.
+	Text string
+
+	Finish FinishReason // set in the last chunk only, unless the request failed
+	Usage  Usage        // set in the last chunk only
+}
+
+// Matcher steers one generation. The engine calls it from one goroutine, one
+// call at a time. It asks Forced until that returns nothing, then Done, and then
+// lets the model choose. A panic of a Matcher is passed on to the goroutine that
+// iterates.
+type Matcher interface {
+	// Forced returns tokens that must come next. They are appended as if they
+	// were prompt, without sampling, and are part of the output. None: the model
+	// chooses.
+	Forced() []Token
+
+	// Allowed reports whether the model may choose t now. It is asked about the
+	// token that was sampled; on rejection the next best is tried. End tokens
+	// are asked about like others.
+	Allowed(t Token) bool
+
+	// Accept takes the chosen token, never a forced one. If it returns false, t
+	// is not output (it ended a part of it): the engine drops it and goes on
+	// with Forced. An accepted end token ends the generation.
+	Accept(t Token) bool
+
+	// Done reports whether the output is complete: the request then ends with
+	// [FinishStop], without an end token.
+	Done() bool
+}
+
+// check reports the first unusable part of r, for a vocabulary of n tokens and
+// a context of limit.
+func (r *Request) check(n, limit int) error {
+	if len(r.Prompt) == 0 {
+		return &RequestError{"Prompt", "is empty; give at least one token"}
+	}
+	if len(r.Prompt)+1 > limit {
+		return &ContextTooLongError{Length: len(r.Prompt), Limit: limit}
+	}
+	for i, t := range r.Prompt {
+		if t < 0 || int(t) >= n {
+			return &RequestError{fmt.Sprintf("Prompt[%d]", i), fmt.Sprintf("token %d is not in the vocabulary of %d", t, n)}
+		}
+	}
+	if r.MaxTokens <= 0 {
+		return &RequestError{"MaxTokens", fmt.Sprintf("%d is not positive", r.MaxTokens)}
+	}
+	for i, s := range r.Stop {
+		if s == "" {
+			return &RequestError{fmt.Sprintf("Stop[%d]", i), "is empty"}
+		}
+		if !utf8.ValidString(s) {
+			return &RequestError{fmt.Sprintf("Stop[%d]", i), "is not valid UTF-8"}
+		}
+	}
+	return r.Sampling.check()
+}
+
+func (s *Sampling) check() error {
+	for _, f := range []struct {
+		name    string
+		v       float32
+		max     float64
+		allowed string
+	}{
+		{"Temperature", s.Temperature, math.MaxFloat32, "finite and not negative"},
+		{"TopP", s.TopP, 1, "in 0 to 1"},
+		{"MinP", s.MinP, 1, "in 0 to 1"},
+		{"RepeatPenalty", s.RepeatPenalty, math.MaxFloat32, "finite and not negative"},
+	} {
+		// Written so that NaN fails.
+		if v := float64(f.v); !(v >= 0 && v <= f.max) {
+			return &RequestError{"Sampling." + f.name, fmt.Sprintf("%v is not %s", f.v, f.allowed)}
+		}
+	}
+	if s.TopK < 0 {
+		return &RequestError{"Sampling.TopK", fmt.Sprintf("%d is negative; 0 is off", s.TopK)}
+	}
+	if s.RepeatLastN < 0 {
+		return &RequestError{"Sampling.RepeatLastN", fmt.Sprintf("%d is negative; 0 is the default of %d", s.RepeatLastN, DefaultRepeatLastN)}
+	}
+	return nil
+}

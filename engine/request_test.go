@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"errors"
+	"math"
+	"testing"
+)
+
+func TestRequestCheck(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	base := func() *Request { return &Request{Prompt: []Token{1, 2}, MaxTokens: 1} }
+	tests := []struct {
+		field string // of the error; "": none
+		alter func(*Request)
+	}{
+		{"", func(r *Request) {}},
+		{"", func(r *Request) { r.MaxTokens = math.MaxInt }},
+		{"", func(r *Request) {
+			r.Sampling = Sampling{Temperature: 2, TopK: 1 << 30, TopP: 1, MinP: 1, RepeatPenalty: 9}
+		}},
+		{"", func(r *Request) { r.Stop = []string{"é"} }},
+		{"Prompt", func(r *Request) { r.Prompt = nil }},
+		{"Prompt[1]", func(r *Request) { r.Prompt[1] = -1 }},
+		{"Prompt[0]", func(r *Request) { r.Prompt[0] = 100 }},
+		{"MaxTokens", func(r *Request) { r.MaxTokens = 0 }},
+		{"MaxTokens", func(r *Request) { r.MaxTokens = -5 }},
+		{"Stop[1]", func(r *Request) { r.Stop = []string{"a", ""} }},
+		{"Stop[0]", func(r *Request) { r.Stop = []string{"\xff"} }},
+		{"Sampling.Temperature", func(r *Request) { r.Sampling.Temperature = nan }},
+		{"Sampling.Temperature", func(r *Request) { r.Sampling.Temperature = inf }},
+		{"Sampling.Temperature", func(r *Request) { r.Sampling.Temperature = -0.1 }},
+		{"Sampling.TopP", func(r *Request) { r.Sampling.TopP = 1.1 }},
+		{"Sampling.TopP", func(r *Request) { r.Sampling.TopP = nan }},
+		{"Sampling.TopP", func(r *Request) { r.Sampling.TopP = -1 }},
+		{"Sampling.MinP", func(r *Request) { r.Sampling.MinP = 2 }},
+		{"Sampling.RepeatPenalty", func(r *Request) { r.Sampling.RepeatPenalty = -inf }},
+		{"Sampling.TopK", func(r *Request) { r.Sampling.TopK = -1 }},
+		{"Sampling.RepeatLastN", func(r *Request) { r.Sampling.RepeatLastN = -1 }},
+	}
+	for _, tt := range tests {
+		r := base()
+		tt.alter(r)
+		err := r.check(100, 50)
+		if tt.field == "" {
+			if err != nil {
+				t.Errorf("%+v: %v", r, err)
+			}
+			continue
+		}
+		var bad *RequestError
+		if !errors.As(err, &bad) || bad.Field != tt.field {
+			t.Errorf("want an error about %s: %v", tt.field, err)
+		}
+	}
+
+	r := base()
+	r.Prompt = make([]Token, 49)
+	if err := r.check(100, 50); err != nil {
+		t.Errorf("a prompt that leaves room for one token: %v", err)
+	}
+	r.Prompt = make([]Token, 50)
+	var long *ContextTooLongError
+	if err := r.check(100, 50); !errors.As(err, &long) || long.Length != 50 || long.Limit != 50 {
+		t.Errorf("a prompt that leaves no room: %v", err)
+	}
+}
+
+func TestOptionsDefaults(t *testing.T) {
+	poll := 101
+	for _, o := range []Options{{ContextLength: -1}, {Threads: 600}, {ThreadsBatch: -1}, {BatchSize: -1}, {GPULayers: -1}, {QueueLength: -1}, {Poll: &poll}} {
+		if err := o.setDefaults(); err == nil {
+			t.Errorf("%+v is accepted", o)
+		}
+	}
+	var o Options
+	if err := o.setDefaults(); err != nil || o.Threads != DefaultThreads() || o.ThreadsBatch != o.Threads ||
+		o.BatchSize != DefaultBatchSize || o.QueueLength != DefaultQueueLength || *o.Poll != DefaultPoll || o.Logger == nil {
+		t.Errorf("defaults: %+v, %v", o, err)
+	}
+}

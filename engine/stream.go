@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"strings"
+	"sync"
+)
+
+// stream carries one request's output from the owner to its reader. The owner
+// never waits: what is not read yet is kept, joined.
+type stream struct {
+	wake chan struct{} // holds one value while there is news
+	done chan struct{} // closed when the engine has let go of the request
+
+	mu    sync.Mutex
+	text  strings.Builder // the whole output
+	taken int             // bytes of it that were read
+	last  Chunk           // with done: the finish and usage
+	err   error
+	panic any // of the request's matcher
+}
+
+func newStream() stream {
+	return stream{wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// write appends text. It does not allocate between growths of the whole.
+func (s *stream) write(text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	s.mu.Lock()
+	s.text.Write(text)
+	s.mu.Unlock()
+	s.notify()
+}
+
+// finish ends the stream; it is called once.
+func (s *stream) finish(finish FinishReason, usage Usage, err error) {
+	s.mu.Lock()
+	s.last, s.err = Chunk{Finish: finish, Usage: usage}, err
+	s.mu.Unlock()
+	close(s.done)
+	s.notify()
+}
+
+func (s *stream) notify() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what there is to read. The text shares the memory of the whole
+// output, so taking it costs nothing.
+func (s *stream) take() (c Chunk, err error, ended bool) {
+	select {
+	case <-s.done:
+		ended = true
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ended {
+		c, err = s.last, s.err
+	}
+	c.Text = s.text.String()[s.taken:]
+	s.taken += len(c.Text)
+	return c, err, ended
+}
