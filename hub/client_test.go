@@ -121,7 +121,7 @@ func TestNPM(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := testHub(t, Options{ReleaseURL: "http://127.0.0.1:1"})
 			h.platform = platform{
-				npm:     &npmPackage{name: "pkg", version: "1.0.0", release: "v9", sha256: test.digest, size: int64(len(data))},
+				npm:     &npmPackage{name: "pkg", version: "1.0.0", release: "v9", sha256: test.digest, size: int64(len(data)), content: 10_000},
 				archive: &releaseArchive{tag: "b1", name: "x.tar.gz"},
 			}
 			if test.clients == nil {

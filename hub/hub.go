@@ -51,13 +51,12 @@ type Options struct {
 // again. It is safe for concurrent use, also by several processes that share a
 // cache directory.
 type Hub struct {
-	opts      Options
-	cache     *cache
-	http      *http.Client
-	log       *slog.Logger
-	catalog   []Card
-	platform  platform
-	libsLimit int64 // bytes a library archive may unpack to
+	opts     Options
+	cache    *cache
+	http     *http.Client
+	log      *slog.Logger
+	catalog  []Card
+	platform platform
 }
 
 // New returns a hub. It touches neither disk nor network. Nil options take
@@ -71,14 +70,13 @@ func New(opts *Options) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{
-		opts:      o,
-		cache:     newCache(o.CacheDir),
-		log:       o.Logger,
-		catalog:   Catalog(),
-		platform:  platforms[runtime.GOOS+"/"+runtime.GOARCH],
-		libsLimit: 512 << 20,
+		opts:     o,
+		cache:    newCache(o.CacheDir),
+		log:      o.Logger,
+		catalog:  Catalog(),
+		platform: platforms[runtime.GOOS+"/"+runtime.GOARCH],
+		http:     newHTTPClient(),
 	}
-	h.http = newHTTPClient()
 	return h, nil
 }
 

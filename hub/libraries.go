@@ -72,7 +72,8 @@ type librarySource interface {
 	fmt.Stringer
 	fetch(context.Context, *Hub, *work) (archive string, err error)
 	pinned() (digest, release string)
-	room() int64 // bytes of disk needed
+	unpacked() int64 // bytes that may come out of the archive
+	room() int64     // bytes of disk needed
 }
 
 func (p platform) sources() (all []librarySource) {
@@ -89,7 +90,8 @@ func (p *npmPackage) fetch(ctx context.Context, h *Hub, w *work) (string, error)
 	return h.npmPack(ctx, w, p)
 }
 func (p *npmPackage) pinned() (digest, release string) { return p.sha256, p.release }
-func (p *npmPackage) room() int64                      { return 2*p.size + p.unpacked }
+func (p *npmPackage) unpacked() int64                  { return p.content + 1<<20 } // headers and padding
+func (p *npmPackage) room() int64                      { return 2*p.size + p.content }
 
 func (a *releaseArchive) String() string { return "llama.cpp release " + a.tag }
 func (a *releaseArchive) fetch(ctx context.Context, h *Hub, w *work) (string, error) {
@@ -104,7 +106,8 @@ func (a *releaseArchive) fetch(ctx context.Context, h *Hub, w *work) (string, er
 	return archive, os.Rename(got.path, archive)
 }
 func (a *releaseArchive) pinned() (digest, release string) { return a.sha256, a.release }
-func (a *releaseArchive) room() int64                      { return 6 * a.size }
+func (a *releaseArchive) unpacked() int64                  { return 10*a.size + 1<<20 } // programs shrink to a third
+func (a *releaseArchive) room() int64                      { return 4 * a.size }
 
 // fetchLibraries gets one source's archive, verifies it, unpacks what is
 // needed and publishes it.
@@ -128,7 +131,7 @@ func (h *Hub) fetchLibraries(ctx context.Context, w *work, s librarySource) (*Li
 	if err != nil {
 		return nil, err
 	}
-	unpack := unpacking{dir: dir, limit: h.libsLimit, keep: func(name string) bool {
+	unpack := unpacking{dir: dir, limit: s.unpacked(), keep: func(name string) bool {
 		return isLibrary(runtime.GOOS, name) || strings.HasPrefix(strings.ToUpper(name), "LICENSE")
 	}}
 	if err := unpack.archive(ctx, archive); err != nil {

@@ -14,7 +14,7 @@ type npmPackage struct {
 	release       string // llama.cpp's
 	sha256        string // of the package file
 	size          int64  // of the package file, bytes
-	unpacked      int64  // bytes, as the registry states
+	content       int64  // bytes of its files, as the registry states
 }
 
 // A releaseArchive is a file of llama.cpp's own releases. A numbered release

@@ -94,7 +94,7 @@ var lock = sync.OnceValue(func() error {
 	if err := os.MkdirAll(h.CacheDir(), 0o755); err != nil {
 		return err
 	}
-	held = flock.New(filepath.Join(h.CacheDir(), "test-model.lock"))
+	held = flock.New(lockPath(h))
 	for tries := 0; ; tries++ {
 		if ok, err := held.TryLock(); err != nil {
 			return fmt.Errorf("locking %s: %w", held.Path(), err)
@@ -107,3 +107,5 @@ var lock = sync.OnceValue(func() error {
 		time.Sleep(50 * time.Millisecond)
 	}
 })
+
+func lockPath(h *hub.Hub) string { return filepath.Join(h.CacheDir(), "test-model.lock") }
