@@ -27,7 +27,7 @@ type Lines struct {
 
 // Format implements [Adapter].
 func (l Lines) Format(sig *Signature, inputs Example) (*Request, error) {
-	if err := sig.checkInputs(inputs); err != nil {
+	if err := sig.CheckInputs(inputs); err != nil {
 		return nil, err
 	}
 	user, err := fieldLines(sig.inputs, inputs)

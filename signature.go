@@ -145,8 +145,8 @@ func (s *Signature) copy() *Signature {
 	return &Signature{instruction: s.instruction, inputs: s.inputs, outputs: s.outputs, demos: s.demos}
 }
 
-// checkInputs reports every input that is missing, unknown or not valid text.
-func (s *Signature) checkInputs(ex Example) error {
+// CheckInputs reports every input that is missing or unknown as an *[InputError].
+func (s *Signature) CheckInputs(ex Example) error {
 	var errs []error
 	for _, f := range s.inputs {
 		if _, ok := ex[f.Name]; !ok && !f.Optional {

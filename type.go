@@ -76,22 +76,22 @@ func (t Type) validate() error {
 }
 
 // validateValues checks a closed set. Values stand on one line of a reply, and
-// the tolerant parser compares them without case and surrounding space, so they
-// must differ in more than that.
+// the tolerant parser compares them without case, so they must differ in more
+// than that.
 func validateValues(values []string) error {
 	if len(values) == 0 {
 		return fmt.Errorf("a closed set needs at least one value")
 	}
 	seen := map[string]string{}
 	for _, v := range values {
-		key := strings.ToLower(strings.TrimSpace(v))
+		key := strings.ToLower(v)
 		switch other, dup := seen[key]; {
 		case key == "":
 			return fmt.Errorf("a value of a closed set is empty")
-		case strings.ContainsAny(v, "\r\n"):
-			return fmt.Errorf("the value %q of a closed set contains a line break", v)
+		case strings.ContainsAny(v, "\r\n") || v != strings.TrimSpace(v):
+			return fmt.Errorf("the value %q of a closed set is not one line without space at its ends", v)
 		case dup:
-			return fmt.Errorf("the values %q and %q of a closed set differ only in case or space", other, v)
+			return fmt.Errorf("the values %q and %q of a closed set differ only in case", other, v)
 		}
 		seen[key] = v
 	}
