@@ -1,0 +1,205 @@
+package llamacpp
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/cria-lm/cria"
+)
+
+// Config is how an [Adapter] uses its model. Start from [DefaultConfig]: the
+// zero value is not valid, since it allows no token. In JSON, durations are the
+// whole numbers that the names say, and fields that are absent keep the value
+// they had.
+type Config struct {
+	// ModelName identifies the model in logs.
+	ModelName string
+
+	// MaxTokens is how many tokens one request may generate; more than 0.
+	MaxTokens int
+	// Temperature flattens (above 1) or sharpens (below 1) the choice of
+	// tokens; 0 always takes the most probable one. 0 to 2.
+	Temperature float64
+	// TopP keeps the most probable tokens that together reach this probability;
+	// above 0, at most 1, which keeps all.
+	TopP float64
+	// TopK keeps this many of the most probable tokens; 0 keeps all.
+	TopK int
+	// RepeatPenalty makes tokens of the last 64 less probable; above 0, 1 is
+	// none.
+	RepeatPenalty float64
+	// Seed makes the choice of tokens repeat from call to call; nil takes
+	// another one for each request.
+	Seed *uint32
+
+	// ContextLength caps prompt and reply together, in tokens, below what the
+	// model was loaded with; it cannot raise that. More than 0.
+	ContextLength int
+
+	// TokenBudget is how many tokens, prompts and replies, all requests of the
+	// adapter may use together; 0 is no limit. A request that no longer fits
+	// fails with [ErrTokenBudget]; one that nearly fits may generate what is
+	// left. Replies from the cache are free.
+	TokenBudget int
+	// RequestsPerMinute spaces requests out evenly: one that comes too early
+	// waits its turn, or fails at once with [ErrRateLimit] if its context would
+	// end before; 0 is no limit.
+	RequestsPerMinute int
+
+	// MaxRetries is how often a request is tried in all, the first time
+	// included: 3 are at most 3 attempts; at least 1. Only [ErrInference] is
+	// tried again, and only while no text of the failed attempt was handed out.
+	MaxRetries int
+	// InitialBackoff is the wait before the second attempt; it doubles with
+	// each further one.
+	InitialBackoff time.Duration
+	// MaxBackoff is the longest wait between two attempts.
+	MaxBackoff time.Duration
+
+	// EnableCache answers a request that was answered before from memory.
+	EnableCache bool
+	// CacheTTL is how long the cache keeps a reply; more than 0 if it is
+	// enabled.
+	CacheTTL time.Duration
+
+	// EnableStreaming hands out text as it is generated; otherwise
+	// [Adapter.Generate] yields the reply in one piece when it is complete,
+	// and an attempt that fails in the middle can be tried again unseen.
+	EnableStreaming bool
+}
+
+// DefaultConfig returns the specification's defaults, which are those for
+// Qwen2.5-0.5B.
+func DefaultConfig() Config {
+	return Config{
+		ModelName:      "llama-qwen2.5-0.5b",
+		MaxTokens:      512,
+		Temperature:    0.7,
+		TopP:           0.9,
+		RepeatPenalty:  1.1,
+		ContextLength:  32768,
+		MaxRetries:     3,
+		InitialBackoff: 100 * time.Millisecond,
+		MaxBackoff:     5 * time.Second,
+		CacheTTL:       300 * time.Second,
+	}
+}
+
+// Validate reports the first field that is out of range, as an [ErrConfig].
+func (c Config) Validate() error {
+	if err := c.check(); err != nil {
+		return wrap(ErrConfig, err)
+	}
+	return nil
+}
+
+func (c Config) check() error {
+	if err := c.sampling().Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.MaxTokens <= 0:
+		return fmt.Errorf("max tokens %d must be more than 0 (start from DefaultConfig)", c.MaxTokens)
+	case c.Temperature > 2:
+		return fmt.Errorf("temperature %v is above 2", c.Temperature)
+	case c.TopP == 0:
+		return fmt.Errorf("top-p 0 keeps no token; 1 keeps all")
+	case c.RepeatPenalty == 0:
+		return fmt.Errorf("repeat penalty 0 must be more than 0; 1 is none")
+	case c.ContextLength <= 0:
+		return fmt.Errorf("context length %d must be more than 0", c.ContextLength)
+	case c.TokenBudget < 0:
+		return fmt.Errorf("token budget %d is negative; 0 is no limit", c.TokenBudget)
+	case c.RequestsPerMinute < 0:
+		return fmt.Errorf("requests per minute %d is negative; 0 is no limit", c.RequestsPerMinute)
+	case c.MaxRetries < 1:
+		return fmt.Errorf("max retries %d must be at least 1, which is the one attempt", c.MaxRetries)
+	case c.InitialBackoff < 0:
+		return fmt.Errorf("initial backoff %v is negative", c.InitialBackoff)
+	case c.MaxBackoff < c.InitialBackoff:
+		return fmt.Errorf("max backoff %v is less than the initial backoff %v", c.MaxBackoff, c.InitialBackoff)
+	case c.EnableCache && c.CacheTTL <= 0:
+		return fmt.Errorf("cache TTL %v must be more than 0", c.CacheTTL)
+	}
+	return nil
+}
+
+func (c Config) sampling() cria.Sampling {
+	return cria.Sampling{
+		Temperature:   c.Temperature,
+		TopK:          c.TopK,
+		TopP:          c.TopP,
+		RepeatPenalty: c.RepeatPenalty,
+		Seed:          c.Seed,
+	}
+}
+
+// configJSON is Config under the names and in the units of the specification.
+type configJSON struct {
+	ModelName         string  `json:"model_name"`
+	MaxTokens         int     `json:"max_tokens"`
+	Temperature       float64 `json:"temperature"`
+	TopP              float64 `json:"top_p"`
+	TopK              *int    `json:"top_k"` // null: all
+	RepeatPenalty     float64 `json:"repeat_penalty"`
+	Seed              *uint32 `json:"seed"`
+	ContextLength     int     `json:"context_length"`
+	TokenBudget       *int    `json:"token_budget_limit"`  // null: none
+	RequestsPerMinute *int    `json:"requests_per_minute"` // null: none
+	MaxRetries        int     `json:"max_retries"`
+	InitialBackoffMS  int64   `json:"initial_backoff_ms"`
+	MaxBackoffMS      int64   `json:"max_backoff_ms"`
+	EnableCache       bool    `json:"enable_cache"`
+	CacheTTLSecs      int64   `json:"cache_ttl_secs"`
+	EnableStreaming   bool    `json:"enable_streaming"`
+}
+
+func (c Config) toJSON() configJSON {
+	return configJSON{
+		ModelName: c.ModelName, MaxTokens: c.MaxTokens, Temperature: c.Temperature, TopP: c.TopP, TopK: limit(c.TopK),
+		RepeatPenalty: c.RepeatPenalty, Seed: c.Seed, ContextLength: c.ContextLength, TokenBudget: limit(c.TokenBudget),
+		RequestsPerMinute: limit(c.RequestsPerMinute), MaxRetries: c.MaxRetries,
+		InitialBackoffMS: c.InitialBackoff.Milliseconds(), MaxBackoffMS: c.MaxBackoff.Milliseconds(),
+		EnableCache: c.EnableCache, CacheTTLSecs: int64(c.CacheTTL.Seconds()), EnableStreaming: c.EnableStreaming,
+	}
+}
+
+func (j configJSON) config() Config {
+	return Config{
+		ModelName: j.ModelName, MaxTokens: j.MaxTokens, Temperature: j.Temperature, TopP: j.TopP, TopK: unlimit(j.TopK),
+		RepeatPenalty: j.RepeatPenalty, Seed: j.Seed, ContextLength: j.ContextLength, TokenBudget: unlimit(j.TokenBudget),
+		RequestsPerMinute: unlimit(j.RequestsPerMinute), MaxRetries: j.MaxRetries,
+		InitialBackoff: time.Duration(j.InitialBackoffMS) * time.Millisecond, MaxBackoff: time.Duration(j.MaxBackoffMS) * time.Millisecond,
+		EnableCache: j.EnableCache, CacheTTL: time.Duration(j.CacheTTLSecs) * time.Second, EnableStreaming: j.EnableStreaming,
+	}
+}
+
+// limit and unlimit move between 0 and null, which both mean no limit.
+func limit(n int) *int {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+func unlimit(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// MarshalJSON writes the configuration under the specification's names.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.toJSON()) }
+
+// UnmarshalJSON reads what MarshalJSON wrote; fields that are absent keep the
+// value they had, so decode into [DefaultConfig].
+func (c *Config) UnmarshalJSON(data []byte) error {
+	j := c.toJSON()
+	if err := json.Unmarshal(data, &j); err != nil {
+		return fmt.Errorf("reading a configuration: %w", err)
+	}
+	*c = j.config()
+	return nil
+}

@@ -1,0 +1,90 @@
+package llamacpp
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The specification's defaults, section "Configuration".
+func TestDefaultConfigJSON(t *testing.T) {
+	got, err := json.Marshal(DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"model_name":"llama-qwen2.5-0.5b","max_tokens":512,"temperature":0.7,"top_p":0.9,"top_k":null,` +
+		`"repeat_penalty":1.1,"seed":null,"context_length":32768,"token_budget_limit":null,"requests_per_minute":null,` +
+		`"max_retries":3,"initial_backoff_ms":100,"max_backoff_ms":5000,"enable_cache":false,"cache_ttl_secs":300,"enable_streaming":false}`
+	if string(got) != want {
+		t.Errorf("JSON = %s\nwant   %s", got, want)
+	}
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigJSONRoundTrip(t *testing.T) {
+	want := Config{
+		ModelName: "m", MaxTokens: 1, Temperature: 0.5, TopP: 0.25, TopK: 7, RepeatPenalty: 1.5, Seed: new(uint32(0)),
+		ContextLength: 9, TokenBudget: 10, RequestsPerMinute: 11, MaxRetries: 12, InitialBackoff: 13 * time.Millisecond,
+		MaxBackoff: 14 * time.Second, EnableCache: true, CacheTTL: 15 * time.Second, EnableStreaming: true,
+	}
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Config
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("round trip (-want +got):\n%s", diff)
+	}
+	partial := DefaultConfig()
+	if err := json.Unmarshal([]byte(`{"max_tokens": 5, "top_k": 3}`), &partial); err != nil {
+		t.Fatal(err)
+	}
+	want = DefaultConfig()
+	want.MaxTokens, want.TopK = 5, 3
+	if diff := cmp.Diff(want, partial); diff != "" {
+		t.Errorf("partial (-want +got):\n%s", diff)
+	}
+	if err := json.Unmarshal([]byte(`{"max_tokens": "x"}`), &partial); err == nil {
+		t.Error("a string was taken as max_tokens")
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"zero max tokens":           func(c *Config) { c.MaxTokens = 0 },
+		"negative max tokens":       func(c *Config) { c.MaxTokens = -1 },
+		"negative temperature":      func(c *Config) { c.Temperature = -0.1 },
+		"temperature above 2":       func(c *Config) { c.Temperature = 2.1 },
+		"NaN temperature":           func(c *Config) { c.Temperature = math.NaN() },
+		"infinite temperature":      func(c *Config) { c.Temperature = math.Inf(1) },
+		"zero top-p":                func(c *Config) { c.TopP = 0 },
+		"top-p above 1":             func(c *Config) { c.TopP = 1.1 },
+		"NaN top-p":                 func(c *Config) { c.TopP = math.NaN() },
+		"negative top-k":            func(c *Config) { c.TopK = -1 },
+		"zero repeat penalty":       func(c *Config) { c.RepeatPenalty = 0 },
+		"NaN repeat penalty":        func(c *Config) { c.RepeatPenalty = math.NaN() },
+		"zero context":              func(c *Config) { c.ContextLength = 0 },
+		"negative budget":           func(c *Config) { c.TokenBudget = -1 },
+		"negative rate":             func(c *Config) { c.RequestsPerMinute = -1 },
+		"no attempt":                func(c *Config) { c.MaxRetries = 0 },
+		"negative backoff":          func(c *Config) { c.InitialBackoff = -1 },
+		"max backoff below first":   func(c *Config) { c.MaxBackoff = 1 },
+		"cache without an age":      func(c *Config) { c.EnableCache, c.CacheTTL = true, 0 },
+		"the zero value as a whole": func(c *Config) { *c = Config{} },
+	} {
+		c := DefaultConfig()
+		change(&c)
+		if err := c.Validate(); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: Validate = %v, want an ErrConfig", name, err)
+		}
+	}
+}

