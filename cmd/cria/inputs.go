@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cria-lm/cria"
+)
+
+// maxInput bounds what is read from one file, in bytes; no context holds more.
+const maxInput = 16 << 20
+
+// readInputs reads NAME=VALUE arguments by the types of the signature. Whether
+// all inputs are there is left to the call, but an argument that cannot be meant
+// is an error here.
+func readInputs(sig *cria.Signature, assignments []string, stdin io.Reader) (cria.Example, error) {
+	inputs := cria.Example{}
+	for _, a := range assignments {
+		name, text, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, usageError{fmt.Errorf("%q is not NAME=VALUE", a)}
+		}
+		if _, dup := inputs[name]; dup {
+			return nil, usageError{fmt.Errorf("input %q is given twice", name)}
+		}
+		text, err := inputText(text, stdin)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("input %q: %w", name, err)}
+		}
+		if inputs[name], err = inputValue(sig, name, text); err != nil {
+			return nil, usageError{fmt.Errorf("input %q: %w", name, err)}
+		}
+	}
+	return inputs, sig.CheckInputs(inputs)
+}
+
+// inputText resolves @file, @- and @@.
+func inputText(text string, stdin io.Reader) (string, error) {
+	name, ok := strings.CutPrefix(text, "@")
+	switch {
+	case !ok:
+		return text, nil
+	case strings.HasPrefix(name, "@"):
+		return name, nil
+	case name == "-":
+		return readText(stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("%w (write @@ for a value that begins with @)", err)
+	}
+	defer f.Close()
+	return readText(f)
+}
+
+func readText(r io.Reader) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return "", err
+	}
+	if len(data) > maxInput {
+		return "", fmt.Errorf("more than %d MiB", maxInput>>20)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+// inputValue reads text as the field's type says: anything but str is JSON.
+func inputValue(sig *cria.Signature, name, text string) (any, error) {
+	inputs := sig.Inputs()
+	i := slices.IndexFunc(inputs, func(f cria.Field) bool { return f.Name == name })
+	if i < 0 {
+		return text, nil // CheckInputs says that the name is unknown
+	}
+	switch t := inputs[i].Type; t.Kind {
+	case cria.KindString, cria.KindAny:
+		return text, nil
+	case cria.KindLiteral:
+		if !slices.Contains(t.Values, text) {
+			return nil, fmt.Errorf("want one of %s, got %q", strings.Join(t.Values, ", "), text)
+		}
+		return text, nil
+	default:
+		return jsonValue(t, text)
+	}
+}
+
+func jsonValue(t cria.Type, text string) (any, error) {
+	var err error
+	switch t.Kind {
+	case cria.KindInt:
+		var v int64
+		if err = json.Unmarshal([]byte(text), &v); err == nil {
+			return v, nil
+		}
+	case cria.KindFloat:
+		var v float64
+		if err = json.Unmarshal([]byte(text), &v); err == nil {
+			return v, nil
+		}
+	case cria.KindBool:
+		var v bool
+		if err = json.Unmarshal([]byte(text), &v); err == nil {
+			return v, nil
+		}
+	case cria.KindList:
+		var v []any
+		if err = json.Unmarshal([]byte(text), &v); err == nil {
+			return v, nil
+		}
+	default:
+		var v map[string]any
+		if err = json.Unmarshal([]byte(text), &v); err == nil {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("want %s as JSON, got %q", t, text)
+}
+
+// readDemos reads one JSON object a line.
+func readDemos(path string) ([]cria.Example, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var demos []cria.Example
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, maxInput)
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		var demo cria.Example
+		if err := json.Unmarshal(line, &demo); err != nil {
+			return nil, fmt.Errorf("%s:%d: want a JSON object of inputs and outputs: %w", path, n, err)
+		}
+		demos = append(demos, demo)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(demos) == 0 {
+		return nil, errors.New(path + ": no demonstration in it")
+	}
+	return demos, nil
+}

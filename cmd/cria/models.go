@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/cria-lm/cria/hub"
+)
+
+func newModels(g *globals) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "models",
+		Short: "List the models in the cache",
+		Long:  "Models lists the models in the cache; with --all those of the catalogue too.",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			h, err := g.hub()
+			if err != nil {
+				return err
+			}
+			if all {
+				return listCatalog(g.out, h)
+			}
+			return listCached(g.out, h)
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "list the catalogue, with what is in the cache marked")
+	cmd.AddCommand(newVerify(g))
+	return cmd
+}
+
+func listCached(w io.Writer, h *hub.Hub) error {
+	models, err := h.Models()
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tSIZE\tFETCHED\tSHA256\tCHECKED\tFROM")
+	for _, m := range models {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.12s\t%s\t%s\n", strings.Join(m.Refs, ", "), humanize.IBytes(uint64(m.Size)),
+			m.Fetched.Format("2006-01-02"), m.Digest, m.Trust, m.Source)
+	}
+	return t.Flush()
+}
+
+func listCatalog(w io.Writer, h *hub.Hub) error {
+	models, err := h.Models()
+	if err != nil {
+		return err
+	}
+	cached := map[string]bool{}
+	for _, m := range models {
+		for _, ref := range m.Refs {
+			cached[ref] = true
+		}
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tCACHED\tKIND\tSIZE\tCONTEXT\tLICENCE\tDESCRIPTION")
+	for _, c := range hub.Catalog() {
+		mark := ""
+		if cached[c.Name] {
+			mark = "yes"
+		}
+		licence := c.License.ID
+		if c.License.MustAccept {
+			licence += " (to be accepted)"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", c.Name, mark, c.Kind, cardSize(c), c.ContextLength, licence, c.Description)
+	}
+	return t.Flush()
+}
+
+func cardSize(c hub.Card) string {
+	if len(c.Sources) == 0 || c.Sources[0].Size == 0 {
+		return "?"
+	}
+	return humanize.IBytes(uint64(c.Sources[0].Size))
+}
+
+func newVerify(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [MODEL]...",
+		Short: "Read models of the cache again and compare their digests",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, err := g.hub()
+			if err != nil {
+				return err
+			}
+			if err := h.Verify(cmd.Context(), args...); err != nil {
+				return err
+			}
+			return printLine(g.out, "every model is as it was fetched")
+		},
+		ValidArgsFunction: completeModels(g),
+	}
+}
+
+func newRemove(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm MODEL...",
+		Short: "Remove models from the cache",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, err := g.hub()
+			if err != nil {
+				return err
+			}
+			for _, ref := range args {
+				if err := h.Remove(cmd.Context(), ref); err != nil {
+					return err
+				}
+				if err := printLine(g.out, "removed "+ref); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		ValidArgsFunction: completeModels(g),
+	}
+}
