@@ -1,0 +1,32 @@
+// Package examples runs the examples as a reader would.
+package examples
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/cria-lm/cria/internal/testmodel"
+)
+
+func TestMain(m *testing.M) { os.Exit(testmodel.Main(m)) }
+
+func TestExamples(t *testing.T) {
+	testmodel.Model(t)
+	for name, want := range map[string]string{
+		"classify":  "positive\n",
+		"question":  "Paris",
+		"reasoning": "Answer: ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "go", "run", "./"+name)
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			out, err := cmd.Output()
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("output %q (%v), want it to contain %q; errors: %s", out, err, want, stderr.String())
+			}
+		})
+	}
+}
