@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/cria-lm/cria/internal/testmodel"
 )
 
 // TestMain checks that no goroutine is left, after the engine that most tests
 // share is closed.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := testmodel.Main(m)
 	if shared.engine != nil {
 		shared.engine.Close()
 	}
@@ -35,7 +37,7 @@ func testEngine(t testing.TB) *Engine {
 }
 
 // newTestEngine returns an engine of its own, which the test closes. It runs on
-// one thread: several would spin while other packages' tests need them.
+// one thread: several spin when another process needs the cores.
 func newTestEngine(t testing.TB, o *Options) *Engine {
 	t.Helper()
 	path := testModelPath(t)

@@ -51,7 +51,7 @@ func (c *cache) begin(ctx context.Context, key string, waiting func()) (*work, e
 	sum := sha256.Sum256([]byte(key))
 	name := hex.EncodeToString(sum[:10])
 	if err := os.MkdirAll(c.path("work"), 0o755); err != nil {
-		return nil, c.disk(fmt.Errorf("making the cache directory: %w", err))
+		return nil, c.disk(fmt.Errorf("making the cache directory: %w; set CRIA_CACHE_DIR to another folder", err))
 	}
 	w := &work{c, c.path("work", name), flock.New(c.path("work", name+".lock"))}
 	if err := lock(ctx, w.lock, waiting); err != nil {

@@ -132,7 +132,7 @@ func TestNPM(t *testing.T) {
 			t.Setenv("FAKE_FILE", path)
 			libs, err := h.Libraries(t.Context())
 			if test.err != nil {
-				wantError(t, err, append(test.err, "no source worked", "llama.cpp release b1: ", "CRIA_LLAMA_DIR")...)
+				wantError(t, err, append(test.err, "llama.cpp release b1: ", "CRIA_LLAMA_DIR")...)
 				if lines := strings.Count(err.Error(), "\n"); lines != 3 {
 					t.Errorf("%d lines follow:\n%v", lines, err)
 				}

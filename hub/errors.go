@@ -37,15 +37,11 @@ type Attempt struct {
 }
 
 func (e *FetchError) Error() string {
-	if len(e.Attempts) == 1 {
-		return fmt.Sprintf("cannot fetch %s: %s: %s; %s", e.What, e.Attempts[0].Source, oneLine(e.Attempts[0].Err), e.Hint)
+	attempts := make([]string, len(e.Attempts))
+	for i, a := range e.Attempts {
+		attempts[i] = a.Source + ": " + oneLine(a.Err)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "cannot fetch %s: no source worked:", e.What)
-	for _, a := range e.Attempts {
-		fmt.Fprintf(&b, "\n  %s: %s", a.Source, oneLine(a.Err))
-	}
-	return b.String() + "\n" + e.Hint
+	return fmt.Sprintf("cannot fetch %s: %s; %s", e.What, strings.Join(attempts, "; "), e.Hint)
 }
 
 // Unwrap returns the reasons, so that [errors.Is] and [errors.As] find them.

@@ -190,7 +190,7 @@ func TestSourcesInOrder(t *testing.T) {
 	if !errors.As(err, &failed) || len(failed.Attempts) != 2 {
 		t.Fatalf("got %v", err)
 	}
-	wantError(t, err, "no source worked:\n  pip a 1: pip is not installed", "\n  Hugging Face own/er: the file on the hub has sha256")
+	wantError(t, err, "pip a 1: pip is not installed", "; Hugging Face own/er: the file on the hub has sha256")
 	var digest *DigestError
 	if !errors.As(err, &digest) {
 		t.Error("no *DigestError inside")

@@ -2,7 +2,10 @@ package llama
 
 import "unsafe"
 
-// cString returns s with a NUL at its end, cut at the first NUL within.
+// cString returns s with a NUL at its end; C sees it cut at a NUL within. It is
+// not inlined, so that the bytes are on the heap and do not move.
+//
+//go:noinline
 func cString(s string) []byte {
 	b := make([]byte, len(s)+1)
 	copy(b, s)

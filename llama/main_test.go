@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/cria-lm/cria/internal/testmodel"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -21,5 +22,10 @@ func TestMain(m *testing.M) {
 		fmt.Println(llama.Load(llama.Files{Llama: paths[0], GGML: paths[1], Base: paths[2], CPU: paths[3:]}))
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	code := testmodel.Main(m)
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }

@@ -10,6 +10,7 @@
 package testmodel
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,29 +48,38 @@ func Lock(t testing.TB) {
 // Libraries returns the llama.cpp libraries for this machine.
 func Libraries(t testing.TB) llama.Files {
 	t.Helper()
-	h, err := newHub()
+	files, _, err := Find()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal("testmodel:", err)
 	}
-	libs, err := h.Libraries(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return libs.Files
+	return files
 }
 
 // Model returns the path of the default model.
 func Model(t testing.TB) string {
 	t.Helper()
+	_, path, err := Find()
+	if err != nil {
+		t.Fatal("testmodel:", err)
+	}
+	return path
+}
+
+// Find is [Libraries] and [Model] for examples, which have no testing.TB.
+func Find() (files llama.Files, path string, err error) {
 	h, err := newHub()
 	if err != nil {
-		t.Fatal(err)
+		return files, "", err
 	}
-	model, err := h.Model(t.Context(), hub.DefaultModel)
+	libs, err := h.Libraries(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		return files, "", err
 	}
-	return model.Path
+	model, err := h.Model(context.Background(), hub.DefaultModel)
+	if err != nil {
+		return files, "", err
+	}
+	return libs.Files, model.Path, nil
 }
 
 var newHub = sync.OnceValues(func() (*hub.Hub, error) {
