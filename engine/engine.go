@@ -16,7 +16,12 @@ const (
 	DefaultContextLength = 4096
 	DefaultBatchSize     = 512
 	DefaultQueueLength   = 256
-	DefaultPoll          = 0
+
+	// DefaultPoll lets threads sleep at once. Measured against ggml's 50, two
+	// threads, medians of 15 pairs: on an idle machine decoding is the same (83
+	// tokens/s), as is prefill. With 50, threads keep a core busy for some tenths
+	// of a second after each step, which other processes miss.
+	DefaultPoll = 0
 )
 
 // Options adjusts an [Engine]. A zero field means its default.

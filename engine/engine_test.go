@@ -438,3 +438,19 @@ func TestGenerateAllocations(t *testing.T) {
 		t.Errorf("%.0f allocations for 100 more tokens", long-short)
 	}
 }
+
+func BenchmarkGenerate(b *testing.B) {
+	e := testEngine(b)
+	r := &Request{Prompt: encode(b, e, "Once upon a time"), MaxTokens: 100, Matcher: &recorder{tokens: make([]Token, 0, 1<<20)}}
+	b.ReportAllocs()
+	tokens := 0
+	for b.Loop() {
+		for c, err := range e.Generate(b.Context(), r) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			tokens += c.Usage.CompletionTokens
+		}
+	}
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+}
