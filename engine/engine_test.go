@@ -77,6 +77,7 @@ func (m *recorder) Accept(t Token) bool {
 	return true
 }
 func (*recorder) Done() bool { return false }
+func (*recorder) Err() error { return nil }
 
 func TestGenerateEndToken(t *testing.T) {
 	e := testEngine(t)

@@ -38,6 +38,14 @@ func (e *ContextTooLongError) Error() string {
 		e.Length, e.Limit, e.Length+1-e.Limit)
 }
 
+// MatcherError says that a request's [Matcher] could not go on.
+type MatcherError struct{ Err error }
+
+func (e *MatcherError) Error() string { return "engine: steering the output: " + e.Err.Error() }
+
+// Unwrap returns the matcher's own error.
+func (e *MatcherError) Unwrap() error { return e.Err }
+
 // DecodeError is a failure of llama_decode; Code is what it returned.
 type DecodeError struct{ Code int32 }
 

@@ -73,7 +73,7 @@ func (e *Engine) generate(j *job) (finish FinishReason, err error) {
 				return FinishStop, err
 			}
 			if m.Done() {
-				return FinishStop, nil
+				return doneWith(m.Err())
 			}
 		}
 		if g.budget == 0 {
@@ -108,6 +108,13 @@ func (e *Engine) generate(j *job) (finish FinishReason, err error) {
 			return FinishStop, nil
 		}
 	}
+}
+
+func doneWith(err error) (FinishReason, error) {
+	if err != nil {
+		return "", &MatcherError{err}
+	}
+	return FinishStop, nil
 }
 
 // maxDrops is how many tokens in a row a matcher may drop. Parts of an output

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -14,7 +15,10 @@ type script struct {
 	accept  func(Token, int) bool // nil: all
 	chosen  []Token
 	asked   int // runs handed out
+	err     error
 }
+
+func (s *script) Err() error { return s.err }
 
 func (s *script) Forced() []Token {
 	if s.asked > len(s.chosen) || s.asked >= len(s.runs) {
@@ -53,6 +57,17 @@ func TestMatcherForced(t *testing.T) {
 		if err != nil || last.Finish != FinishLength || last.Usage.CompletionTokens != n || !strings.HasPrefix("The capital of France is Paris", text) {
 			t.Errorf("limit %d: %q, %+v, %v", n, text, last, err)
 		}
+	}
+}
+
+// A matcher that cannot go on ends its request with its own error.
+func TestMatcherErr(t *testing.T) {
+	e := testEngine(t)
+	why := errors.New("why")
+	_, last, err := collect(t.Context(), e, &Request{Prompt: encode(t, e, "One"), MaxTokens: 5, Matcher: &script{err: why}})
+	var matcherErr *MatcherError
+	if !errors.Is(err, why) || !errors.As(err, &matcherErr) || last.Finish != "" {
+		t.Errorf("%+v, %v, want a MatcherError with its cause", last, err)
 	}
 }
 

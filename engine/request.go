@@ -114,8 +114,11 @@ type Matcher interface {
 	Accept(t Token) bool
 
 	// Done reports whether the output is complete: the request then ends with
-	// [FinishStop], without an end token.
+	// [FinishStop], without an end token, or with Err if that is not nil.
 	Done() bool
+
+	// Err is asked when Done: why the output cannot be completed, or nil.
+	Err() error
 }
 
 // check reports the first unusable part of r, for a vocabulary of n tokens and

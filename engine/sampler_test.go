@@ -244,6 +244,7 @@ func (only) Forced() []Token        { return nil }
 func (o only) Allowed(t Token) bool { return o[t] }
 func (only) Accept(Token) bool      { return true }
 func (only) Done() bool             { return false }
+func (only) Err() error             { return nil }
 
 func TestSamplerRejection(t *testing.T) {
 	row := logits(300, 5)

@@ -76,6 +76,7 @@ func classify(err error) error {
 	var tooLong *engine.ContextTooLongError
 	var decode *engine.DecodeError
 	var invalid *engine.RequestError
+	var matcher *engine.MatcherError
 	var known *kindError
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -86,6 +87,8 @@ func classify(err error) error {
 		return wrap(ErrInference, err)
 	case errors.As(err, &invalid):
 		return wrap(ErrInvalidParameter, err)
+	case errors.As(err, &matcher):
+		return wrap(ErrTokenization, err)
 	case errors.Is(err, engine.ErrClosed):
 		return wrap(ErrModelNotLoaded, err)
 	default:

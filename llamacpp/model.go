@@ -76,19 +76,15 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, req *c
 			Sampling:  sampling(req.Sampling),
 			Stop:      req.Stop,
 		}
-		matcherErr := func() error { return nil }
 		if len(req.Output) > 0 {
 			matcher, err := m.compile(req.Output)
 			if err != nil {
 				yield(cria.Chunk{}, err)
 				return
 			}
-			r.Matcher, matcherErr = matcher, matcher.Err
+			r.Matcher = matcher
 		}
 		for chunk, err := range m.engine.Generate(ctx, r) {
-			if cause := matcherErr(); err == nil && chunk.Finish != "" && cause != nil {
-				err = wrap(ErrTokenization, cause)
-			}
 			if !yield(convert(chunk), classify(err)) {
 				return
 			}
