@@ -24,10 +24,14 @@ type CacheOptions struct {
 // constraint, limits and sampling) is answered from the cache, with
 // [Usage.Cached] set. Only replies that came to their own end are kept. The
 // cache belongs to this one lm; it is safe for concurrent use and owns no
-// goroutine.
+// goroutine. It panics if an option is negative. Requests with tools are not
+// cached.
 func NewCache(lm LM, opts *CacheOptions) LM {
 	if opts == nil {
 		opts = &CacheOptions{}
+	}
+	if opts.TTL < 0 || opts.Entries < 0 {
+		panic(fmt.Sprintf("cria: NewCache: negative option in %+v", *opts))
 	}
 	ttl, entries := opts.TTL, opts.Entries
 	if ttl == 0 {
@@ -55,6 +59,10 @@ func (c *cachedLM) DefaultAdapter() Adapter { return adapterFor(c.LM) }
 
 func (c *cachedLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
+		if len(req.Tools) > 0 {
+			c.LM.Generate(ctx, req)(yield)
+			return
+		}
 		key, err := requestKey(req)
 		if err != nil {
 			yield(Chunk{}, err)

@@ -63,7 +63,7 @@ func coerceString(raw any) (any, error) {
 }
 
 // number matches a number with optional thousands separators.
-var number = regexp.MustCompile(`[-+]?(?:\d{1,3}(?:[,_]\d{3})+|\d+)?(?:\.\d+)?(?:\d[eE][-+]?\d+)?`)
+var number = regexp.MustCompile(`[-+]?(?:\d{1,3}(?:[,_]\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?`)
 
 // findNumber returns the only number in a reply such as "42", "1,000", "about
 // 42 apples" or "$3.50"; with none or several there is nothing to choose by.
@@ -150,7 +150,7 @@ var bullet = regexp.MustCompile(`^\s*(?:[-*•]|\d+[.)])\s+`)
 func coerceList(elem Type, raw any) (any, error) {
 	items, ok := raw.([]any)
 	if s, isText := raw.(string); isText {
-		items, ok = splitList(s), true
+		items, ok = splitList(s)
 	}
 	if !ok {
 		return nil, fmt.Errorf("want a list, got %s", abbreviate(fmt.Sprint(raw), 40))
@@ -166,25 +166,31 @@ func coerceList(elem Type, raw any) (any, error) {
 	return list, nil
 }
 
-// splitList reads a list written as JSON, as one item a line, or with commas.
-func splitList(text string) []any {
-	text = strings.TrimSpace(text)
+// splitList reads a list written as JSON, as one item a line, or with commas,
+// perhaps in brackets. A bracket that is not closed is no list.
+func splitList(text string) (items []any, ok bool) {
+	text = strings.TrimSpace(stripFence(text))
 	if v, err := parseJSON(text); err == nil {
 		if list, ok := v.([]any); ok {
-			return list
+			return list, true
+		}
+	}
+	if inner, bracketed := strings.CutPrefix(text, "["); bracketed {
+		if text, ok = strings.CutSuffix(inner, "]"); !ok {
+			return nil, false
 		}
 	}
 	sep := ","
 	if strings.Contains(text, "\n") {
 		sep = "\n"
 	}
-	items := []any{}
+	items = []any{}
 	for item := range strings.SplitSeq(text, sep) {
 		if item = strings.TrimSpace(bullet.ReplaceAllString(item, "")); item != "" {
-			items = append(items, item)
+			items = append(items, strings.Trim(item, `'"`))
 		}
 	}
-	return items
+	return items, true
 }
 
 // coerceObject reads a dict, whose values are all of one type, or an object,

@@ -42,6 +42,10 @@ func (e *InputError) Unwrap() []error { return e.Errs }
 // have.
 var ErrMissing = errors.New("missing")
 
+// ErrTruncated is the cause of a [FieldError] for a value that was cut off at the
+// reply's token limit.
+var ErrTruncated = errors.New("cut off")
+
 // FieldError says why one output field could not be read from a reply.
 type FieldError struct {
 	Field string

@@ -65,6 +65,9 @@ func validateFields(fields []Field) error {
 }
 
 func (f Field) validate() error {
+	if err := f.Type.validate(); err != nil {
+		return err
+	}
 	numeric := f.Type.Kind == KindInt || f.Type.Kind == KindFloat
 	sized := f.Type.Kind == KindString || f.Type.Kind == KindList || f.Type.Kind == KindDict
 	switch {
@@ -95,7 +98,7 @@ func (f Field) validate() error {
 			return fmt.Errorf("pattern: %w", err)
 		}
 	}
-	return f.Type.validate()
+	return nil
 }
 
 // check reports whether a coerced value meets the field's constraints.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -25,6 +26,9 @@ func marshalCompact(v any) ([]byte, error) {
 // parseJSON reads one JSON value as a model may write it: trailing commas and
 // comments are let pass. Numbers become json.Number.
 func parseJSON(text string) (any, error) {
+	if jsonDepth(text) > maxJSONDepth {
+		return nil, fmt.Errorf("JSON nested deeper than %d levels", maxJSONDepth)
+	}
 	std, err := hujson.Standardize([]byte(text))
 	if err != nil {
 		return nil, err
@@ -41,8 +45,42 @@ func parseJSON(text string) (any, error) {
 	return v, nil
 }
 
-// maxJSONDepth bounds the nesting that is looked at in a reply.
+// maxJSONDepth bounds the nesting that is looked at in a reply: the parsers
+// recurse, and a stack overflow cannot be recovered from.
 const maxJSONDepth = 64
+
+// jsonDepth returns how deep brackets nest outside of strings and comments.
+func jsonDepth(text string) int {
+	depth, deepest, inString := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case strings.HasPrefix(text[i:], "//"):
+			i += skipPast(text[i:], "\n")
+		case strings.HasPrefix(text[i:], "/*"):
+			i += skipPast(text[i:], "*/")
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// skipPast returns the index of the last byte of end in text, or of text.
+func skipPast(text, end string) int {
+	i := strings.Index(text, end)
+	if i < 0 {
+		return len(text) - 1
+	}
+	return i + len(end) - 1
+}
 
 // jsonObjects yields the outermost balanced {...} of a text that stands in prose
 // or in a code fence, in order.

@@ -8,7 +8,8 @@ import (
 // Parse implements [Adapter]. It tries three readings of the reply in turn and
 // takes the first that has every field:
 //
-//  1. markers: "name: value" where the name begins a line;
+//  1. markers: "name: value" where the name begins a line, unless a single
+//     value is itself the JSON object of the next reading;
 //  2. the JSON object in it, in prose or a code fence as well;
 //  3. if the signature has one output, and the reply neither, all of it.
 //
@@ -19,8 +20,8 @@ func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
 		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
 	}
 	best := parseMarkers(sig.outputs, reply.Content)
-	if len(best) < len(sig.outputs) {
-		if found := parseJSONFields(sig.outputs, reply.Content); len(found) > len(best) {
+	if len(best) < len(sig.outputs) || wrapsJSON(sig.outputs, best) {
+		if found := parseJSONFields(sig.outputs, reply.Content); len(found) > len(best) || len(found) == len(sig.outputs) {
 			best = found
 		}
 	}
@@ -61,14 +62,29 @@ func convert(outputs []Field, found map[string]any, raw string) (Example, error)
 	return values, nil
 }
 
+// wrapsJSON reports whether the one output's value is a JSON object with that
+// output in it: the turn was opened with "name:" and the model went on in JSON.
+func wrapsJSON(outputs []Field, found map[string]any) bool {
+	if len(outputs) != 1 {
+		return false
+	}
+	value, _ := found[outputs[0].Name].(string)
+	value = strings.TrimSpace(stripFence(value))
+	if !strings.HasPrefix(value, "{") || balancedEnd(value) != len(value) {
+		return false
+	}
+	return len(parseJSONFields(outputs, value)) == 1
+}
+
 // parseMarkers reads "name: value" lines. A value runs to the next marker; of a
-// repeated field the first value counts; text before the first marker does not.
+// repeated field the first value that is not empty counts; text before the first
+// marker does not.
 func parseMarkers(outputs []Field, content string) map[string]any {
 	found := map[string]any{}
 	var name string
 	var value []string
 	flush := func() {
-		if _, dup := found[name]; name != "" && !dup {
+		if first, _ := found[name].(string); name != "" && first == "" {
 			found[name] = strings.TrimSpace(strings.Join(value, "\n"))
 		}
 		value = nil
@@ -77,6 +93,9 @@ func parseMarkers(outputs []Field, content string) map[string]any {
 		line = strings.TrimRight(line, "\r\n")
 		if field, rest, ok := marker(outputs, line); ok {
 			flush()
+			if again, after, ok := marker(outputs, rest); ok && again == field {
+				rest = after // "answer: answer: ..."
+			}
 			name, value = field, []string{rest}
 			continue
 		}

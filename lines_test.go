@@ -98,7 +98,7 @@ func TestLinesFormat(t *testing.T) {
 }
 
 func TestLinesFormatRejects(t *testing.T) {
-	sig := mustParse(t, "question, hint: Optional[str] -> answer")
+	sig := mustParse(t, "question, n: Optional[int], l: Optional[list[str]], c: Optional[Literal['x', 'y']] -> answer")
 	tests := []struct {
 		name   string
 		inputs Example
@@ -107,7 +107,11 @@ func TestLinesFormatRejects(t *testing.T) {
 		{"missing input", Example{}, `input "question" is missing`},
 		{"unknown input", Example{"question": "a", "qestion": "b"}, `unknown input "qestion"`},
 		{"invalid UTF-8", Example{"question": "a\xffb"}, `field "question": the value is not valid UTF-8`},
-		{"value that JSON cannot write", Example{"question": func() {}}, `field "question": writing the value as JSON`},
+		{"another type", Example{"question": "a", "n": "many"}, `input "n": want int, got "\"many\""`},
+		{"a fraction for an int", Example{"question": "a", "n": 1.5}, `input "n": want int`},
+		{"a wrong element", Example{"question": "a", "l": []any{"x", 1}}, `input "l": element 2: want str`},
+		{"a value out of the set", Example{"question": "a", "c": "z"}, `input "c": want one of x, y`},
+		{"value that JSON cannot write", Example{"question": func() {}}, `input "question": writing the value as JSON`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -216,7 +220,16 @@ func TestLinesParse(t *testing.T) {
 			Example{"n": int64(1000), "f": 2.5, "b": true, "l": "Yes"}},
 		{"list with commas", "-> l: list[int]", "l: 1, 2, 3", Example{"l": []any{int64(1), int64(2), int64(3)}}},
 		{"list with bullets", "-> l: list[str]", "l:\n- one\n2. two", Example{"l": []any{"one", "two"}}},
+		{"list as Python writes it", "-> l: list[str]", `l: ['one', "two"]`, Example{"l": []any{"one", "two"}}},
 		{"list as JSON", "-> l: list[str]", `l: ["a, b", "c"]`, Example{"l": []any{"a, b", "c"}}},
+		{"after the opened marker: JSON", "-> answer", `answer: {"answer": "Paris"}`, Example{"answer": "Paris"}},
+		{"after the opened marker: JSON in a fence", "-> answer", "answer: ```json\n{\"Answer\": \"Paris\"}\n```", Example{"answer": "Paris"}},
+		{"after the opened marker: JSON of a number", "-> n: int", `n: {"n": 7}`, Example{"n": int64(7)}},
+		{"after the opened marker: JSON of both", "-> a, b", `a: {"a": "1", "b": "2"}`, Example{"a": "1", "b": "2"}},
+		{"after the opened marker: the marker again", "-> answer", "answer: answer: Paris", Example{"answer": "Paris"}},
+		{"after the opened marker: the marker on the next line", "-> answer", "answer:\nanswer: Paris", Example{"answer": "Paris"}},
+		{"other JSON stays text", "-> answer", `answer: {"city": "Paris"}`, Example{"answer": `{"city": "Paris"}`}},
+		{"exponents", "-> a: float, b: float, c: int", "a: 1e-5\nb: -2.5e3\nc: 12e3", Example{"a": 1e-5, "b": -2500.0, "c": int64(12000)}},
 		{"any", "-> v: Any", `v: {"k": [1, 2.5, "x"]}`, Example{"v": map[string]any{"k": []any{int64(1), 2.5, "x"}}}},
 	}
 	for _, tt := range tests {
@@ -250,6 +263,8 @@ func TestLinesParseErrors(t *testing.T) {
 		{"fraction for an int", "-> n: int", "n: 2.5", []string{"n"}, Example{}},
 		{"int of more than 64 bits", "-> n: int", "n: 99999999999999999999", []string{"n"}, Example{}},
 		{"element of a list", "-> l: list[int]", "l: 1, x", []string{"l"}, Example{}},
+		{"brackets without end", "-> l: list[Any]", "l: " + strings.Repeat("[", 1_000_000), []string{"l"}, Example{}},
+		{"brackets without end behind a comment", "-> d: dict[str, Any]", "d: {/*\"*/" + strings.Repeat(`"a":{`, 1_000_000), []string{"d"}, Example{}},
 		{"unbalanced braces", "-> a, b", strings.Repeat("{", 1000), []string{"a", "b"}, Example{}},
 	}
 	for _, tt := range tests {
@@ -257,7 +272,7 @@ func TestLinesParseErrors(t *testing.T) {
 			got, err := Lines{}.Parse(mustParse(t, tt.sig), Message{RoleAssistant, tt.reply})
 			var parseErr *ParseError
 			if !errors.As(err, &parseErr) {
-				t.Fatalf("Parse = %v, %v, want a ParseError", got, err)
+				t.Fatalf("Parse = %.200v, %.200v, want a ParseError", got, err)
 			}
 			var fields []string
 			for _, f := range parseErr.Fields {

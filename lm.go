@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
 )
 
 // LM is a language model. Implementations are safe for concurrent use.
@@ -27,6 +26,10 @@ type Request struct {
 
 	// Output says what may be generated after Prefill. Nil: free text.
 	Output Constraint
+
+	// Tools are what the model may call; an LM that cannot call tools refuses
+	// the request.
+	Tools []Tool
 
 	Stop      []string  // generation ends before any of these; nil: none
 	MaxTokens int       // generated tokens at most; 0: the LM's default
@@ -76,19 +79,23 @@ func (u Usage) Add(v Usage) Usage {
 	return Usage{u.PromptTokens + v.PromptTokens, u.CompletionTokens + v.CompletionTokens, u.Cached && v.Cached}
 }
 
+// maxSampling bounds factors on logits, far beyond any use, so that they stay
+// finite in 32 bits.
+const maxSampling = 1000.0
+
 // Validate reports the first value that is out of range.
 func (s Sampling) Validate() error {
 	switch {
-	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0): // NaN is neither
-		return fmt.Errorf("temperature %v is not a number of 0 or more", s.Temperature)
+	case !(s.Temperature >= 0 && s.Temperature <= maxSampling): // false for NaN too
+		return fmt.Errorf("temperature %v is not a number from 0 to %v", s.Temperature, maxSampling)
 	case s.TopK < 0:
 		return fmt.Errorf("top-k %d is negative; 0 keeps all tokens", s.TopK)
 	case !(s.TopP >= 0 && s.TopP <= 1):
 		return fmt.Errorf("top-p %v is not between 0 and 1", s.TopP)
 	case !(s.MinP >= 0 && s.MinP <= 1):
 		return fmt.Errorf("min-p %v is not between 0 and 1", s.MinP)
-	case !(s.RepeatPenalty >= 0) || math.IsInf(s.RepeatPenalty, 0):
-		return fmt.Errorf("repeat penalty %v is not a number of 0 or more; 1 is none", s.RepeatPenalty)
+	case s.RepeatPenalty != 0 && !(s.RepeatPenalty >= 1/maxSampling && s.RepeatPenalty <= maxSampling):
+		return fmt.Errorf("repeat penalty %v is not a number from %v to %v; 1 is none", s.RepeatPenalty, 1/maxSampling, maxSampling)
 	}
 	return nil
 }

@@ -131,6 +131,10 @@ func TestPredictErrors(t *testing.T) {
 			var p *ParseError
 			return errors.As(err, &p) && p.Truncated && strings.Contains(err.Error(), "cut off")
 		}},
+		{"the last value is cut off", &script{pieces: []string{" a\nscore: 1"}, finish: FinishLength}, func(err error) bool {
+			var p *ParseError
+			return errors.As(err, &p) && p.Truncated && errors.Is(err, ErrTruncated)
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -142,6 +146,36 @@ func TestPredictErrors(t *testing.T) {
 				t.Errorf("a half-filled value %+v was handed out", got)
 			}
 		})
+	}
+}
+
+func TestTextThatIsCutOffIsGiven(t *testing.T) {
+	type answer struct{ Answer string }
+	lm := &script{pieces: []string{" half a sen"}, finish: FinishLength}
+	got, err := NewPredict[question, answer]("", nil).Run(With(t.Context(), Scope{LM: lm}), question{"?"})
+	if err != nil || got.Value.Answer != "half a sen" || got.Finish != FinishLength {
+		t.Errorf("Run = %+v, %v", got, err)
+	}
+}
+
+func TestNilSlicesAndMapsAreEmpty(t *testing.T) {
+	type in struct {
+		L []string
+		M map[string]int
+	}
+	lm := &script{pieces: []string{" a"}}
+	type out struct{ A string }
+	if _, err := NewPredict[in, out]("", nil).Call(With(t.Context(), Scope{LM: lm}), in{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lm.last.Chat.Turns[0].Content, "l: []\nm: {}"; got != want {
+		t.Errorf("prompt %q, want %q", got, want)
+	}
+}
+
+func TestNilSignature(t *testing.T) {
+	if _, err := NewPredictor(nil, nil); err == nil {
+		t.Error("a predictor without a signature was made")
 	}
 }
 
@@ -160,6 +194,8 @@ func TestBadSettings(t *testing.T) {
 		{Sampling: &Sampling{TopP: 1.5}},
 		{Sampling: &Sampling{MinP: math.NaN()}},
 		{Sampling: &Sampling{RepeatPenalty: math.Inf(1)}},
+		{Sampling: &Sampling{RepeatPenalty: 1e-40}},
+		{Sampling: &Sampling{Temperature: 1e39}},
 	} {
 		lm := &script{}
 		scope.LM = lm

@@ -42,6 +42,9 @@ type Predictor struct {
 
 // NewPredictor makes a predictor. opts may be nil.
 func NewPredictor(sig *Signature, opts *PredictOptions) (*Predictor, error) {
+	if sig == nil {
+		return nil, errors.New("making a predictor: the signature is nil")
+	}
 	sig, err := opts.apply(sig)
 	if err != nil {
 		return nil, err
@@ -60,7 +63,9 @@ func (p *Predictor) Request(ctx context.Context, inputs Example) (*Request, erro
 }
 
 // Call runs the predictor once. Inputs that do not fit the signature give an
-// *[InputError], a reply that cannot be read a *[ParseError].
+// *[InputError], a reply that cannot be read a *[ParseError]. A reply that
+// reached its token limit in the middle of its last value is an error too,
+// unless that value is text: then the result's Finish says [FinishLength].
 func (p *Predictor) Call(ctx context.Context, inputs Example) (*Prediction, error) {
 	for delta, err := range p.Stream(ctx, inputs) {
 		if err != nil {
@@ -136,6 +141,12 @@ func (p *Predictor) parse(a Adapter, text string, last Chunk) (*Prediction, erro
 			parseErr.Truncated = last.Finish == FinishLength
 		}
 		return nil, err
+	}
+	// A number or a list that was cut off reads like a shorter one.
+	if f := p.sig.outputs[len(p.sig.outputs)-1]; last.Finish == FinishLength && f.Type.Kind != KindString {
+		fieldErr := &FieldError{Field: f.Name, Text: values.Text(f.Name), Err: ErrTruncated}
+		delete(values, f.Name)
+		return nil, &ParseError{Fields: []*FieldError{fieldErr}, Partial: values, Raw: text, Truncated: true}
 	}
 	return &Prediction{Value: values, Text: text, Finish: last.Finish, Usage: last.Usage}, nil
 }

@@ -125,9 +125,9 @@ func (s *Signature) checkDemo(demo Example) error {
 	return nil
 }
 
-// WithReasoning returns a copy whose first output is a str field named
-// "reasoning", for chain of thought. A signature that already declares such an
-// output is returned as it is.
+// WithReasoning returns a copy with a str field named "reasoning" before the
+// other outputs, for chain of thought. A signature that already declares such an
+// output, at any place, is returned as it is.
 func (s *Signature) WithReasoning() (*Signature, error) {
 	if slices.ContainsFunc(s.outputs, func(f Field) bool { return strings.EqualFold(f.Name, reasoningName) }) {
 		return s, nil
@@ -143,23 +143,4 @@ func (s *Signature) WithReasoning() (*Signature, error) {
 
 func (s *Signature) copy() *Signature {
 	return &Signature{instruction: s.instruction, inputs: s.inputs, outputs: s.outputs, demos: s.demos}
-}
-
-// CheckInputs reports every input that is missing or unknown as an *[InputError].
-func (s *Signature) CheckInputs(ex Example) error {
-	var errs []error
-	for _, f := range s.inputs {
-		if _, ok := ex[f.Name]; !ok && !f.Optional {
-			errs = append(errs, fmt.Errorf("input %q is missing", f.Name))
-		}
-	}
-	for _, name := range ex.Keys() {
-		if !slices.ContainsFunc(s.inputs, func(f Field) bool { return f.Name == name }) {
-			errs = append(errs, fmt.Errorf("unknown input %q (the signature is %q)", name, s))
-		}
-	}
-	if len(errs) > 0 {
-		return &InputError{Errs: errs}
-	}
-	return nil
 }

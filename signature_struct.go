@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -62,16 +63,22 @@ func structFields(t reflect.Type) ([]structField, error) {
 }
 
 // collectFields appends the fields of t, which stands at index in the outermost
-// struct. open holds the structs being looked at, to find recursion.
+// struct. open holds the types being looked at, to find recursion; it is empty
+// for the outermost struct and those inlined in it.
 func collectFields(t reflect.Type, index []int, fields []structField, open []reflect.Type) ([]structField, error) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		at := append(append([]int{}, index...), i)
 		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
-		inline := sf.Anonymous && name == "" || strings.Contains(options, "inline")
+		tagged := hasOption(options, "inline")
+		inline := sf.Anonymous && name == "" || tagged
 		switch {
-		case name == "-", !sf.IsExported() && !inline:
+		case name == "-", !sf.IsExported() && !sf.Anonymous:
 			continue
+		case hasOption(options, "string"):
+			return nil, fmt.Errorf("%s.%s: the json option \"string\" is not supported", t, sf.Name)
+		case tagged && len(open) > 0: // encoding/json, which reads nested structs, does not know it
+			return nil, fmt.Errorf("%s.%s: only fields of a signature's own struct can be inlined; embed the struct instead", t, sf.Name)
 		case inline && sf.Type.Kind() == reflect.Struct:
 			var err error
 			if fields, err = collectFields(sf.Type, at, fields, open); err != nil {
@@ -119,7 +126,7 @@ func declare(sf reflect.StructField, name, options string, open []reflect.Type) 
 		Desc:     sf.Tag.Get("desc"),
 		Pattern:  sf.Tag.Get("pattern"),
 		Format:   Format(sf.Tag.Get("format")),
-		Optional: sf.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero"),
+		Optional: sf.Type.Kind() == reflect.Pointer || hasOption(options, "omitempty") || hasOption(options, "omitzero"),
 	}
 	var err error
 	if f.Type, err = goType(sf.Type, open); err != nil {
@@ -141,6 +148,10 @@ func declare(sf reflect.StructField, name, options string, open []reflect.Type) 
 		return f, err
 	}
 	return f, f.validate()
+}
+
+func hasOption(options, name string) bool {
+	return slices.Contains(strings.Split(options, ","), name)
 }
 
 func splitTrim(s, sep string) []string {
@@ -202,8 +213,13 @@ func goType(t reflect.Type, open []reflect.Type) (Type, error) {
 	switch {
 	case t == rawMessage || t.Kind() == reflect.Interface && t.NumMethod() == 0:
 		return Type{Kind: KindAny}, nil
-	case t.Implements(textMarshaler) && reflect.PointerTo(t).Implements(textUnmarshaler):
+	case reflect.PointerTo(t).Implements(textMarshaler) && reflect.PointerTo(t).Implements(textUnmarshaler):
 		return Type{Kind: KindString}, nil
+	case slices.Contains(open, t):
+		return Type{}, errors.New("the type contains itself")
+	}
+	if t.Kind() != reflect.Struct { // collectFields adds structs
+		open = append(open, t)
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -215,7 +231,7 @@ func goType(t reflect.Type, open []reflect.Type) (Type, error) {
 		return Type{Kind: KindInt}, nil
 	case reflect.Float32, reflect.Float64:
 		return Type{Kind: KindFloat}, nil
-	case reflect.Slice, reflect.Array:
+	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			return Type{}, errors.New("bytes cannot be a field; use a string")
 		}
@@ -228,12 +244,10 @@ func goType(t reflect.Type, open []reflect.Type) (Type, error) {
 		elem, err := goType(t.Elem(), open)
 		return Type{Kind: KindDict, Elem: &elem}, err
 	case reflect.Struct:
-		for _, outer := range open {
-			if outer == t {
-				return Type{}, errors.New("the type contains itself")
-			}
-		}
 		fields, err := collectFields(t, nil, nil, open)
+		if err == nil && len(fields) == 0 {
+			err = fmt.Errorf("%s has no exported field", t)
+		}
 		return Type{Kind: KindObject, Fields: fieldsOf(fields)}, err
 	default:
 		return Type{}, fmt.Errorf("a %s cannot be a field", t)

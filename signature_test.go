@@ -166,6 +166,13 @@ func TestSignatureOf(t *testing.T) {
 func TestSignatureOfErrors(t *testing.T) {
 	type in struct{ Q string }
 	type recursive struct{ Next []recursive }
+	type list []list
+	type dict map[string]dict
+	type hidden struct{ x int }
+	type inlined struct {
+		Inner struct{ A string } `json:",inline"`
+	}
+	_ = hidden{x: 1}
 	check := func(name, want string, build func() error) {
 		t.Run(name, func(t *testing.T) {
 			if err := build(); err == nil || !strings.Contains(err.Error(), want) {
@@ -180,6 +187,17 @@ func TestSignatureOfErrors(t *testing.T) {
 	check("map keys", ".M: the keys of a map must be strings", func() error { _, err := SignatureOf[in, struct{ M map[int]string }](""); return err })
 	check("bytes", ".B: bytes cannot be a field", func() error { _, err := SignatureOf[in, struct{ B []byte }](""); return err })
 	check("recursion", "the type contains itself", func() error { _, err := SignatureOf[in, recursive](""); return err })
+	check("recursive list", "the type contains itself", func() error { _, err := SignatureOf[in, struct{ L list }](""); return err })
+	check("recursive map", "the type contains itself", func() error { _, err := SignatureOf[in, struct{ M dict }](""); return err })
+	check("array", ".A: a [2]int cannot be a field", func() error { _, err := SignatureOf[in, struct{ A [2]int }](""); return err })
+	check("nothing in it", ".H: cria.hidden has no exported field", func() error { _, err := SignatureOf[in, struct{ H hidden }](""); return err })
+	check("inlined in a nested struct", "Inner: only fields of a signature's own struct can be inlined", func() error { _, err := SignatureOf[in, struct{ I inlined }](""); return err })
+	check("numbers as strings", `.N: the json option "string" is not supported`, func() error {
+		_, err := SignatureOf[in, struct {
+			N int `json:"n,string"`
+		}]("")
+		return err
+	})
 	check("same name", `field "q": declared twice`, func() error { _, err := SignatureOf[in, in](""); return err })
 	check("same name in one struct", `.Foo_bar: the name "foo_bar" is declared twice`, func() error {
 		_, err := SignatureOf[in, struct {

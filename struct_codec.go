@@ -36,6 +36,12 @@ func (c structCodec) encode(in any) Example {
 			}
 			value = value.Elem()
 		}
+		switch {
+		case value.Kind() == reflect.Slice && value.IsNil() && value.Type() != rawMessage:
+			value = reflect.MakeSlice(value.Type(), 0, 0)
+		case value.Kind() == reflect.Map && value.IsNil():
+			value = reflect.MakeMap(value.Type())
+		}
 		ex[f.Name] = value.Interface()
 	}
 	return ex

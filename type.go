@@ -35,9 +35,9 @@ type Type struct {
 func (t Type) String() string {
 	switch t.Kind {
 	case KindList:
-		return "list[" + t.Elem.String() + "]"
+		return "list[" + t.elem() + "]"
 	case KindDict:
-		return "dict[str, " + t.Elem.String() + "]"
+		return "dict[str, " + t.elem() + "]"
 	case KindLiteral:
 		quoted := make([]string, len(t.Values))
 		for i, v := range t.Values {
@@ -49,6 +49,13 @@ func (t Type) String() string {
 	default:
 		return string(t.Kind)
 	}
+}
+
+func (t Type) elem() string {
+	if t.Elem == nil {
+		return "?"
+	}
+	return t.Elem.String()
 }
 
 // quoteLiteral quotes one value of a Literal so that [ParseSignature] reads it

@@ -1,0 +1,137 @@
+package cria
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// CheckInputs reports, as an *[InputError], every input that is missing,
+// unknown, of another type than its field's, or outside its constraints.
+func (s *Signature) CheckInputs(ex Example) error {
+	var errs []error
+	for _, f := range s.inputs {
+		value, ok := ex[f.Name]
+		if !ok && !f.Optional {
+			errs = append(errs, fmt.Errorf("input %q is missing", f.Name))
+		}
+		if !ok {
+			continue
+		}
+		if err := f.checkInput(value); err != nil {
+			errs = append(errs, fmt.Errorf("input %q: %w", f.Name, err))
+		}
+	}
+	for _, name := range ex.Keys() {
+		if !slices.ContainsFunc(s.inputs, func(f Field) bool { return f.Name == name }) {
+			errs = append(errs, fmt.Errorf("unknown input %q (the signature is %q)", name, s))
+		}
+	}
+	if len(errs) > 0 {
+		return &InputError{Errs: errs}
+	}
+	return nil
+}
+
+func (f Field) checkInput(value any) error {
+	if value == nil && f.Optional {
+		return nil
+	}
+	switch f.Type.Kind {
+	case KindAny:
+		return nil
+	case KindString, KindLiteral:
+		text, err := valueText(value)
+		if err == nil && f.Type.Kind == KindLiteral && !slices.Contains(f.Type.Values, text) {
+			err = fmt.Errorf("want one of %s, got %s", strings.Join(f.Type.Values, ", "), abbreviate(text, 40))
+		}
+		if err != nil {
+			return err
+		}
+		return f.check(text)
+	}
+	data, err := marshalCompact(value)
+	if err != nil {
+		return fmt.Errorf("writing the value as JSON: %w", err)
+	}
+	parsed, err := parseJSON(string(data))
+	if err != nil {
+		return err
+	}
+	exact, err := exactly(f.Type, parsed)
+	if err != nil {
+		return err
+	}
+	return f.check(exact)
+}
+
+// exactly checks that a value of [parseJSON] is of a type. Unlike [coerceType],
+// which reads what a model writes, it converts nothing but numbers.
+func exactly(t Type, value any) (any, error) {
+	n, isNumber := value.(json.Number)
+	switch v := value.(type) {
+	case nil: // a nil slice or map within a Go value
+		if t.Kind == KindList || t.Kind == KindDict {
+			return v, nil
+		}
+	case bool:
+		if t.Kind == KindBool {
+			return v, nil
+		}
+	case string:
+		if t.Kind == KindString || t.Kind == KindLiteral && slices.Contains(t.Values, v) {
+			return v, nil
+		}
+	case []any:
+		if t.Kind == KindList {
+			for i, item := range v {
+				if _, err := exactly(*t.Elem, item); err != nil {
+					return nil, fmt.Errorf("element %d: %w", i+1, err)
+				}
+			}
+			return v, nil
+		}
+	case map[string]any:
+		if t.Kind == KindDict {
+			for k, item := range v {
+				if _, err := exactly(*t.Elem, item); err != nil {
+					return nil, fmt.Errorf("%s: %w", k, err)
+				}
+			}
+			return v, nil
+		}
+		if t.Kind == KindObject {
+			return v, exactObject(t.Fields, v)
+		}
+	}
+	switch {
+	case t.Kind == KindAny:
+		return value, nil
+	case t.Kind == KindInt && isNumber:
+		if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
+			return i, nil
+		}
+	case t.Kind == KindFloat && isNumber:
+		if f, err := n.Float64(); err == nil {
+			return f, nil
+		}
+	}
+	data, err := marshalCompact(value)
+	return nil, errors.Join(err, fmt.Errorf("want %s, got %s", t, abbreviate(string(data), 40)))
+}
+
+func exactObject(fields []Field, object map[string]any) error {
+	for _, f := range fields {
+		value, ok := object[f.Name]
+		if (!ok || value == nil) && f.Optional {
+			continue
+		}
+		if _, err := exactly(f.Type, value); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
