@@ -15,8 +15,10 @@
 // before its path is handed to C. [Open] refuses what is not a whole GGUF of
 // version 2 or 3: every count and length is checked against the size of the
 // file before anything of that size is allocated, keys and tensor names are
-// unique, and all tensor data lies inside the file, without gaps. It does not
-// judge whether the values make a model that llama.cpp can run.
+// unique, and all tensor data lies inside the file, without gaps. Of the values,
+// those numbers of the network are checked that end llama.cpp's process (layers,
+// widths, norm epsilons); whether the rest makes a model that it can run, is not.
+// [Parts] does the same for a model that is cut over several files.
 //
 // Memory is bounded by the metadata (at most [MaxMetadata] bytes); tensor data
 // is never read. A [File] keeps the whole metadata, the token list included:

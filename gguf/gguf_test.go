@@ -291,3 +291,65 @@ func TestSplit(t *testing.T) {
 		t.Errorf("%v, %v", paths, err)
 	}
 }
+
+// Networks without attention give 0 heads, and parts of a model no numbers.
+func TestNumbersThatAreFine(t *testing.T) {
+	for _, metadata := range [][]KeyValue{
+		{{"general.architecture", "mamba"}, {"mamba.attention.head_count", uint32(0)}, {"mamba.ssm.conv_kernel", uint32(4)}},
+		{{"general.architecture", "rwkv7"}, {"rwkv7.attention.head_count", uint32(0)}, {"rwkv7.wkv.head_size", uint32(64)}},
+		{{"general.architecture", "llama"}, {"llama.attention.head_count", []uint32{0, 8}}, {"llama.block_count", uint32(512)},
+			{"llama.context_length", uint32(1 << 24)}, {"llama.attention.layer_norm_rms_epsilon", float32(0)}},
+	} {
+		write(t, metadata, nil)
+	}
+}
+
+func TestParts(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put := func(name string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(at(name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part := func(i, n uint16) []byte {
+		return write(t, []KeyValue{{"split.no", i}, {"split.count", n}}, []TensorData{{"t", F32, []uint64{4}, nil}})
+	}
+	put("one.gguf", write(t, example, exampleTensors))
+	put("named-00001-of-00000.gguf", write(t, example, nil))
+	for i := range uint16(3) {
+		for _, name := range []string{"whole", "cut", "mixed", "missing"} {
+			put(name+Split{Count: 3}.suffix(int(i)), part(i, 3))
+		}
+	}
+	put("cut-00003-of-00003.gguf", part(2, 3)[:100])
+	put("mixed-00003-of-00003.gguf", part(1, 3))
+	os.Remove(at("missing-00002-of-00003.gguf"))
+	put("renamed.gguf", part(0, 3))
+
+	for _, test := range []struct{ name, want string }{
+		{"one.gguf", "one.gguf"},
+		{"named-00001-of-00000.gguf", "named-00001-of-00000.gguf"},
+		{"whole-00001-of-00003.gguf", "whole-00001-of-00003.gguf whole-00002-of-00003.gguf whole-00003-of-00003.gguf"},
+		{"whole-00003-of-00003.gguf", "whole-00001-of-00003.gguf whole-00002-of-00003.gguf whole-00003-of-00003.gguf"},
+	} {
+		paths, err := Parts(at(test.name))
+		for i := range paths {
+			paths[i] = filepath.Base(paths[i])
+		}
+		if got := strings.Join(paths, " "); err != nil || got != test.want {
+			t.Errorf("%s: %s, %v", test.name, got, err)
+		}
+	}
+	for name, want := range map[string]string{
+		"cut-00001-of-00003.gguf":     "cut-00003-of-00003.gguf: not a whole GGUF file",
+		"mixed-00001-of-00003.gguf":   "says that it is part 2 of 3, its name says 3 of 3",
+		"missing-00001-of-00003.gguf": "missing-00002-of-00003.gguf",
+		"renamed.gguf":                "rename it",
+	} {
+		if _, err := Parts(at(name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v; want %q", name, err, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package gguf
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,11 @@ func header(tensors, keys uint64) string { return string(raw("GGUF", uint32(3), 
 // tensor is an entry of the tensor table.
 func tensor(name string, typ uint32, offset uint64, dims ...uint64) string {
 	return string(raw(str(name), uint32(len(dims)), dims, typ, offset))
+}
+
+// numeric is a file of architecture "a" with one number.
+func numeric(name string, typ Type, value any) []byte {
+	return raw(header(0, 2), str("general.architecture"), uint32(String), str("a"), str("a."+name), uint32(typ), value)
 }
 
 var malformed = []struct {
@@ -81,8 +87,23 @@ var malformed = []struct {
 	{"architecture is a number", raw(header(0, 1), str("general.architecture"), uint32(Uint64), uint64(1)), `key "general.architecture": is u64, not a string`},
 	{"tokens are numbers", raw(header(0, 1), str("tokenizer.ggml.tokens"), uint32(Array), uint32(Uint8), uint64(1), "x"), "not an array of strings"},
 	{"context length is negative", raw(header(0, 2), str("general.architecture"), uint32(String), str("a"), str("a.context_length"), uint32(Int32), int32(-1)), `key "a.context_length": is not a number`},
+	{"block count 0", numeric("block_count", Uint32, uint32(0)), `key "a.block_count": is not a number from 1 to 512 but 0`},
+	{"block count 513", numeric("block_count", Uint32, uint32(513)), "512 but 513"},
+	{"block count 2^31-1", numeric("block_count", Uint32, uint32(math.MaxInt32)), "512 but 2147483647"},
+	{"block count 2^32-1", numeric("block_count", Uint32, ^uint32(0)), "512 but 4294967295"},
+	{"block count 2^64-1", numeric("block_count", Uint64, ^uint64(0)), "512 but u64"},
+	{"block count is a float", numeric("block_count", Float32, float32(1)), "512 but f32"},
+	{"context length 0", numeric("context_length", Uint32, uint32(0)), "from 1 to 16777216 but 0"},
+	{"context length 2^32-1", numeric("context_length", Uint32, ^uint32(0)), "from 1 to 16777216 but"},
+	{"embedding length 0", numeric("embedding_length", Uint32, uint32(0)), "embedding_length"},
+	{"no heads", numeric("attention.head_count", Uint32, uint32(0)), `key "a.attention.head_count": 0 is not positive`},
+	{"epsilon NaN", numeric("attention.layer_norm_rms_epsilon", Float32, float32(math.NaN())), "NaN is not finite"},
+	{"epsilon infinite", numeric("attention.layer_norm_rms_epsilon", Float32, float32(math.Inf(1))), "+Inf is not finite"},
+	{"epsilon negative", numeric("attention.layer_norm_epsilon", Float32, float32(-1e-5)), "is not finite and at least 0"},
+	{"rope base NaN", numeric("rope.freq_base", Float32, float32(math.NaN())), "rope.freq_base"},
+	{"rope factor negative", numeric("rope.scaling.factor", Float32, float32(-1)), "rope.scaling.factor"},
 	{"part 3 of 3", raw(header(0, 2), str("split.no"), uint32(Uint16), uint16(3), str("split.count"), uint32(Uint16), uint16(3)), "split.no"},
-	{"4 billion parts", raw(header(0, 1), str("split.count"), uint32(Uint32), ^uint32(0)), "of 4294967295"},
+	{"4 billion parts", raw(header(0, 1), str("split.count"), uint32(Uint32), ^uint32(0)), "is not a number from 0 to 65535 but 4294967295"},
 	{"alignment of another type", raw(header(0, 1), str("general.alignment"), uint32(Uint64), uint64(32)), "general.alignment"},
 	{"alignment 0", raw(header(0, 1), str("general.alignment"), uint32(Uint32), uint32(0)), "power of two"},
 	{"alignment 48", raw(header(0, 1), str("general.alignment"), uint32(Uint32), uint32(48)), "power of two"},

@@ -60,30 +60,30 @@ func newModel(m Metadata) (model, error) {
 	arch, _ := m.Text(keyArchitecture)
 	var mod model
 	for _, n := range []struct {
-		key string
-		to  *int
+		key         string
+		to          *int
+		least, most int64
 	}{
-		{arch + ".context_length", &mod.contextLength},
-		{arch + ".block_count", &mod.blockCount},
-		{arch + ".embedding_length", &mod.embeddingLength},
-		{"split.no", &mod.split.Index},
-		{"split.count", &mod.split.Count},
-		{"split.tensors.count", &mod.split.Tensors},
+		{arch + ".context_length", &mod.contextLength, 1, maxContext},
+		{arch + ".block_count", &mod.blockCount, 1, maxBlocks},
+		{arch + ".embedding_length", &mod.embeddingLength, 1, math.MaxInt32},
+		{"split.no", &mod.split.Index, 0, math.MaxUint16},
+		{"split.count", &mod.split.Count, 0, math.MaxUint16},
+		{"split.tensors.count", &mod.split.Tensors, 0, math.MaxInt32},
 	} {
 		v, ok := m.Value(n.key)
 		if !ok {
 			continue
 		}
-		i, ok := v.integer()
-		if !ok || i < 0 || i > math.MaxUint32 {
-			return mod, invalidf("key %q: is not a number from 0 to 2^32-1", n.key)
+		var err error
+		if *n.to, err = v.within(n.least, n.most); err != nil {
+			return mod, at(err, "key %q", n.key)
 		}
-		*n.to = int(i)
 	}
-	if s := mod.split; s.Index > 0 && s.Index >= s.Count || s.Count > math.MaxUint16 {
+	if s := mod.split; s.Index > 0 && s.Index >= s.Count {
 		return mod, invalidf("keys \"split.no\" and \"split.count\": part %d (from 0) of %d", s.Index, s.Count)
 	}
-	return mod, nil
+	return mod, m.checkNumbers(arch)
 }
 
 // Architecture names the kind of network, such as "llama"; empty if the file
