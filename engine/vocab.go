@@ -23,6 +23,9 @@ type Vocab struct {
 	addBOS   bool
 	anchor   *anchor // of a tokenizer that begins a text with a space; nil otherwise
 
+	counts  [256]uint8 // 1 for each byte that is in the tokens if it is in the text
+	longest int        // bytes of the longest piece
+
 	mu  sync.RWMutex
 	llm *llama.Vocab // nil after close
 }
@@ -65,7 +68,33 @@ func newVocab(llm *llama.Vocab) *Vocab {
 	}
 	slices.SortStableFunc(v.specials, func(a, b Special) int { return len(b.Text) - len(a.Text) })
 	v.anchor = newAnchor(llm)
+	v.measure()
 	return v
+}
+
+// measure notes what [Vocab.MinTokens] counts with. Nothing counts with kinds of
+// tokenizers that may make one unknown token of any amount of text. A byte that
+// is no token itself may be dropped, which happens in real vocabularies: that of
+// the default model lacks U+0004 and others. Spaces may be dropped beside tokens
+// with an attribute that says so.
+func (v *Vocab) measure() {
+	if kind := v.llm.Type(); kind != llama.VocabBPE && kind != llama.VocabSPM {
+		return
+	}
+	strips := false
+	for i := range v.ends {
+		piece := v.Piece(Token(i))
+		v.longest = max(v.longest, len(piece))
+		if len(piece) == 1 {
+			v.counts[piece[0]] = 1
+		}
+		strips = strips || len(piece) > 0 && v.llm.Attr(Token(i))&(llama.AttrLStrip|llama.AttrRStrip) != 0
+	}
+	if strips {
+		for _, space := range []byte("\t\n\v\f\r ") {
+			v.counts[space] = 0
+		}
+	}
 }
 
 func (v *Vocab) addSpecial(t Token, text string) {
@@ -161,6 +190,21 @@ func (v *Vocab) EncodeContinuation(text string) ([]Token, error) {
 		}
 		return v.anchor.tokenize(llm, text)
 	})
+}
+
+// MinTokens returns a lower bound of the number of tokens of a text, for both
+// ways to encode it: so many bytes are at least so many of the longest token. It
+// takes about a millisecond a megabyte, so that a text which cannot fit in a
+// context can be refused before it is tokenized, which would take seconds and
+// cannot be cancelled. It is 0 for kinds of tokenizers that may leave out any
+// part of a text.
+func (v *Vocab) MinTokens(text string) int {
+	n := 0
+	for i := range len(text) {
+		n += int(v.counts[text[i]])
+	}
+	longest := max(v.longest, 1)
+	return (n + longest - 1) / longest
 }
 
 func (v *Vocab) encode(text string, f func(*llama.Vocab) []Token) ([]Token, error) {

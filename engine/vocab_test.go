@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -35,6 +36,35 @@ func TestVocabEncode(t *testing.T) {
 	if _, err := v.Encode("a\uFFFDb"); err != nil {
 		t.Errorf("a replacement character in the text: %v", err)
 	}
+}
+
+// No text has fewer tokens than its lower bound, and the bound is of use.
+func TestMinTokens(t *testing.T) {
+	longest := ""
+	v := testEngine(t).Vocab()
+	for i := range v.NTokens() {
+		if p := string(v.Piece(Token(i))); len(p) > len(longest) {
+			longest = p
+		}
+	}
+	for name, v := range map[string]*Vocab{"BPE": v, "SentencePiece": newVocab(spmVocab(t))} {
+		for _, text := range []string{
+			"", "a", "abcd", strings.Repeat("abcd", 1000), strings.Repeat(" ", 1000), strings.Repeat("\n", 1000),
+			strings.Repeat(longest, 100), strings.Repeat("\x00", 50), strings.Repeat("\x04", 5000), strings.Repeat("日本語🙂", 100), "<|im_end|>  \t <s>",
+		} {
+			for _, encode := range []func(string) ([]Token, error){v.Encode, v.EncodeContinuation} {
+				tokens, err := encode(text)
+				if least := v.MinTokens(text); err != nil || least > len(tokens) || least == 0 && len(tokens) > 0 {
+					t.Errorf("%s: %.20q has %d tokens (%v), the bound is %d", name, text, len(tokens), err, least)
+				}
+			}
+		}
+	}
+	long, start := strings.Repeat("word ", 1<<20), time.Now()
+	if least := v.MinTokens(long); least < 8192 || time.Since(start) > time.Second {
+		t.Errorf("5 MiB are at least %d tokens, found in %v", least, time.Since(start))
+	}
+	t.Logf("longest piece: %d bytes (%.40q)", v.longest, longest)
 }
 
 func TestVocabTables(t *testing.T) {
