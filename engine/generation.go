@@ -47,7 +47,7 @@ func (e *Engine) run(j *job) {
 	case errors.As(err, &decode):
 		e.log.Error("decoding failed", "code", decode.Code)
 	}
-	j.write(e.gen.filter.flush())
+	j.write(e.gen.filter.flush(), j.usage)
 	if !e.mem.SeqRemove(sequence, -1, -1) {
 		e.mem.Clear(false)
 	}
@@ -161,7 +161,7 @@ func (e *Engine) output(j *job, t Token) (stopped bool) {
 	g.budget--
 	j.usage.CompletionTokens++
 	text, stopped := g.filter.push(e.vocab.Piece(t))
-	j.write(text)
+	j.write(text, j.usage)
 	return stopped
 }
 

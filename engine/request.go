@@ -90,7 +90,7 @@ type Chunk struct {
 	Text string
 
 	Finish FinishReason // set in the last chunk only, unless the request failed
-	Usage  Usage        // set in the last chunk only
+	Usage  Usage        // so far; final in the last chunk
 }
 
 // Matcher steers one generation. The engine calls it from one goroutine, one

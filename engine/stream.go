@@ -11,33 +11,35 @@ type stream struct {
 	wake chan struct{} // holds one value while there is news
 	done chan struct{} // closed when the engine has let go of the request
 
-	mu    sync.Mutex
-	text  strings.Builder // the whole output
-	taken int             // bytes of it that were read
-	last  Chunk           // with done: the finish and usage
-	err   error
-	panic any // of the request's matcher
+	mu     sync.Mutex
+	text   strings.Builder // the whole output
+	taken  int             // bytes of it that were read
+	usage  Usage           // so far
+	reason FinishReason    // with done
+	err    error
+	panic  any // of the request's matcher
 }
 
 func newStream() stream {
 	return stream{wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// write appends text. It does not allocate between growths of the whole.
-func (s *stream) write(text []byte) {
-	if len(text) == 0 {
-		return
-	}
+// write appends text and notes what has been used by now. It does not allocate
+// between growths of the whole.
+func (s *stream) write(text []byte, usage Usage) {
 	s.mu.Lock()
 	s.text.Write(text)
+	s.usage = usage
 	s.mu.Unlock()
-	s.notify()
+	if len(text) > 0 {
+		s.notify()
+	}
 }
 
 // finish ends the stream; it is called once.
 func (s *stream) finish(finish FinishReason, usage Usage, err error) {
 	s.mu.Lock()
-	s.last, s.err = Chunk{Finish: finish, Usage: usage}, err
+	s.reason, s.usage, s.err = finish, usage, err
 	s.mu.Unlock()
 	close(s.done)
 	s.notify()
@@ -61,8 +63,9 @@ func (s *stream) take() (c Chunk, err error, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ended {
-		c, err = s.last, s.err
+		c.Finish, err = s.reason, s.err
 	}
+	c.Usage = s.usage
 	c.Text = s.text.String()[s.taken:]
 	s.taken += len(c.Text)
 	return c, err, ended
