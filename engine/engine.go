@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -77,10 +78,12 @@ type Engine struct {
 	gen   generation
 }
 
-// Load loads the model in the GGUF file at path and starts its engine;
-// [llama.Load] must have succeeded before. Weights are mapped from the file,
-// which must not be changed while the engine lives. Cancelling ctx gives the
-// load up.
+// Load loads the model in the GGUF file at path (of a split model, any part;
+// all must be beside it) and starts its engine; [llama.Load] must have
+// succeeded before. Weights are mapped from the file, which must not be changed
+// while the engine lives. Cancelling ctx gives the load up. The error is an
+// [*OptionError] for an unusable option, and wraps [gguf.ErrInvalid] for a file
+// that is not a whole GGUF.
 func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	var o Options
 	if opts != nil {
@@ -92,13 +95,15 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	if _, ok := llama.Loaded(); !ok {
 		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
 	}
-	if err := checkModelFile(path); err != nil {
-		return nil, err
+	// llama.cpp ends the process on some files that are not whole.
+	parts, err := gguf.Parts(path)
+	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
 	}
 	start := time.Now()
 	p := llama.DefaultModelParams()
 	p.NGPULayers = int32(o.GPULayers)
-	model, err := llama.LoadModel(path, p, func(float32) bool { return ctx.Err() == nil })
+	model, err := llama.LoadModel(parts[0], p, func(float32) bool { return ctx.Err() == nil })
 	if ctx.Err() != nil {
 		if model != nil {
 			model.Free()
@@ -134,7 +139,7 @@ func (o *Options) setDefaults() error {
 		{"QueueLength", &o.QueueLength, 0, 1 << 24, DefaultQueueLength},
 	} {
 		if *f.v < f.least || *f.v > f.most {
-			return fmt.Errorf("engine: option %s: %d is not in %d to %d", f.name, *f.v, f.least, f.most)
+			return &OptionError{f.name, fmt.Sprintf("%d is not in %d to %d", *f.v, f.least, f.most)}
 		}
 		if *f.v == 0 {
 			*f.v = f.def
@@ -148,7 +153,7 @@ func (o *Options) setDefaults() error {
 		poll = *o.Poll
 	}
 	if poll < 0 || poll > 100 {
-		return fmt.Errorf("engine: option Poll: %d is not in 0 to 100", poll)
+		return &OptionError{"Poll", fmt.Sprintf("%d is not in 0 to 100", poll)}
 	}
 	o.Poll = &poll
 	if o.Logger == nil {

@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -396,10 +401,17 @@ func TestLoadErrors(t *testing.T) {
 		want string
 	}{
 		{filepath.Join(dir, "none.gguf"), nil, "no such file"},
-		{dir, nil, "not a file"},
-		{file("empty.gguf", ""), nil, "not a GGUF file"},
-		{file("text.gguf", "hello world"), nil, "not a GGUF file"},
-		{file("short.gguf", "GGUF"), nil, "cannot be loaded"},
+		{dir, nil, "is a folder"},
+		{os.DevNull, nil, "not a regular file"},
+		{file("empty.gguf", ""), nil, "empty.gguf: not a whole GGUF file: it is empty"},
+		{file("text.gguf", "hello world"), nil, "not a whole GGUF file"},
+		{file("short.gguf", "GGUF"), nil, "download is not complete"},
+		{patched(t, "llama.block_count", uint32(0)), nil, "llama.block_count"},
+		{patched(t, "llama.block_count", uint32(math.MaxInt32)), nil, "llama.block_count"},
+		{patched(t, "llama.block_count", uint32(math.MaxUint32)), nil, "llama.block_count"},
+		{patched(t, "llama.attention.layer_norm_rms_epsilon", float32(math.NaN())), nil, "NaN"},
+		{patched(t, "llama.attention.layer_norm_rms_epsilon", float32(-1e-5)), nil, "layer_norm_rms_epsilon"},
+		{patched(t, "llama.context_length", uint32(math.MaxUint32)), nil, "llama.context_length"},
 		{path, &Options{Threads: -1}, "option Threads"},
 	} {
 		e, err := Load(t.Context(), tt.path, tt.opts)
@@ -414,6 +426,84 @@ func TestLoadErrors(t *testing.T) {
 	cancel()
 	if _, err := Load(ctx, path, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled load: %v", err)
+	}
+}
+
+// patched is a copy of the default model's metadata, padded with zeros to its
+// length, in which the number behind a key is replaced.
+func patched(t *testing.T, key string, value any) string {
+	t.Helper()
+	data, err := os.ReadFile(testModelPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte(key))
+	if at < 0 {
+		t.Fatalf("the model has no key %s", key)
+	}
+	at += len(key) + 4 // behind the type
+	if _, err := binary.Encode(data[at:], binary.LittleEndian, value); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "patched.gguf")
+	if err := os.WriteFile(path, data[:4<<20], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The parts of a split model are whole, and all there, before llama.cpp sees
+// the first.
+func TestLoadSplit(t *testing.T) {
+	testModelPath(t)
+	dir := t.TempDir()
+	var paths []string
+	for i := range 2 {
+		var b bytes.Buffer
+		if err := gguf.Write(&b, []gguf.KeyValue{{Key: "split.no", Value: uint16(i)}, {Key: "split.count", Value: uint16(2)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, fmt.Sprintf("m-%05d-of-00002.gguf", i+1))
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	load := func(want string) {
+		t.Helper()
+		if _, err := Load(t.Context(), paths[1], nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	load("cannot be loaded") // nothing in them, says llama.cpp
+	if err := os.Truncate(paths[0], 10); err != nil {
+		t.Fatal(err)
+	}
+	load("m-00001-of-00002.gguf: not a whole GGUF file")
+	if err := os.Remove(paths[0]); err != nil {
+		t.Fatal(err)
+	}
+	load("needs all of them beside it")
+}
+
+// A reader that leaves early knows what was used until then.
+func TestUsageSoFar(t *testing.T) {
+	e := testEngine(t)
+	prompt := encode(t, e, "Once upon a time")
+	var usage Usage
+	for c, err := range e.Generate(t.Context(), &Request{Prompt: prompt, MaxTokens: 500, Matcher: &recorder{}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Usage.PromptTokens != len(prompt) || c.Usage.CompletionTokens <= usage.CompletionTokens {
+			t.Fatalf("%+v after %+v", c.Usage, usage)
+		}
+		if usage = c.Usage; usage.CompletionTokens > 5 {
+			break
+		}
 	}
 }
 

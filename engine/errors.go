@@ -26,6 +26,16 @@ func (e *RequestError) Error() string {
 	return fmt.Sprintf("engine: invalid request: %s: %s", e.Field, e.Reason)
 }
 
+// OptionError says which field of [Options] is unusable.
+type OptionError struct {
+	Field  string // "Threads"
+	Reason string // "1000 is not in 0 to 512"
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("engine: option %s: %s", e.Field, e.Reason)
+}
+
 // ContextTooLongError says that a prompt leaves no room in the context for a
 // token to be generated.
 type ContextTooLongError struct {

@@ -67,9 +67,13 @@ func TestRequestCheck(t *testing.T) {
 
 func TestOptionsDefaults(t *testing.T) {
 	poll := 101
-	for _, o := range []Options{{ContextLength: -1}, {Threads: 600}, {ThreadsBatch: -1}, {BatchSize: -1}, {GPULayers: -1}, {QueueLength: -1}, {Poll: &poll}} {
-		if err := o.setDefaults(); err == nil {
-			t.Errorf("%+v is accepted", o)
+	for field, o := range map[string]Options{
+		"ContextLength": {ContextLength: 1 << 25}, "Threads": {Threads: 1000}, "ThreadsBatch": {ThreadsBatch: -1},
+		"BatchSize": {BatchSize: -1}, "GPULayers": {GPULayers: -1}, "QueueLength": {QueueLength: -1}, "Poll": {Poll: &poll},
+	} {
+		var bad *OptionError
+		if err := o.setDefaults(); !errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("want an error about %s: %v", field, err)
 		}
 	}
 	var o Options
