@@ -11,9 +11,10 @@ import (
 )
 
 // Adapter is the specification's LlamaCppAdapter: a model with a configuration.
-// It formats and parses as [cria.Lines] does, and as a [cria.LM] adds to its
-// model the defaults of the [Config], retries, a token budget, a rate limit and
-// a cache. It is safe for concurrent use and owns no goroutine.
+// It formats and parses as [cria.Lines] does (the specification's parse_response
+// is Parse), and as a [cria.LM] adds to its model the sampling of the [Config]
+// (a temperature of 0.7 by default), retries, a token budget, a rate limit and a
+// cache. It is safe for concurrent use and owns no goroutine.
 //
 //	adapter, err := llamacpp.NewAdapter(model, nil)
 //	...
@@ -44,7 +45,7 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 	}
 	a := &Adapter{Lines: model.lines(), model: model, config: *config}
 	if n := config.TokenBudget; n > 0 {
-		a.budget = &budget{limit: n}
+		a.budget = newBudget(n)
 	}
 	if n := config.RequestsPerMinute; n > 0 {
 		a.limiter = rate.NewLimiter(rate.Limit(float64(n)/60), 1)
@@ -59,7 +60,7 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 // Name returns the configuration's model name.
 func (a *Adapter) Name() string { return a.config.ModelName }
 
-// GPULayers returns how many of the model's layers are on a GPU.
+// GPULayers returns how many of the model's layers were asked to be on a GPU.
 func (a *Adapter) GPULayers() int { return a.model.GPULayers() }
 
 // Config returns the configuration.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/hub"
 )
 
 func parseSignature(t testing.TB, s string) *cria.Signature {
@@ -68,7 +70,7 @@ func TestAdapterTokenCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := a.Model().CountTokens(req)
+	want, err := a.Model().CountTokens(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +280,7 @@ func TestAdapterBudget(t *testing.T) {
 		_, err = a.Call(t.Context(), sig, france)
 	}
 	var budget *TokenBudgetError
-	if !errors.As(err, &budget) || budget.Limit != 100 || budget.Used <= 100 || calls < 2 {
+	if !errors.As(err, &budget) || budget.Limit != 100 || budget.Used+budget.Prompt < 100 || calls < 2 {
 		t.Errorf("after %d calls: %v, want a TokenBudgetError with a limit of 100", calls, err)
 	}
 }
@@ -306,7 +308,7 @@ func TestContextLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := model.CountTokens(req)
+	n, err := model.CountTokens(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,5 +327,93 @@ func TestContextLimits(t *testing.T) {
 	_, err = newAdapter(t, nil).Call(t.Context(), sig, long(20000))
 	if !errors.As(err, &tooLong) || tooLong.Limit != model.ContextLength() || !strings.Contains(err.Error(), "shorten it by at least") {
 		t.Errorf("a prompt over the context: %v, want a ContextTooLongError", err)
+	}
+	_, err = newAdapter(t, nil).Call(t.Context(), sig, long(1_000_000))
+	if !errors.As(err, &tooLong) || !tooLong.AtLeast || tooLong.Length > 1_000_100 {
+		t.Errorf("megabytes: %v, want a ContextTooLongError that says at least", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newAdapter(t, nil).Call(ctx, sig, long(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled call: %v, want context.Canceled", err)
+	}
+}
+
+// A consumer that breaks out has used what was generated, not what was reserved.
+func TestBreakingOutSettlesTheBudget(t *testing.T) {
+	a := newAdapter(t, func(c *Config) { c.EnableStreaming = true; c.TokenBudget = 1000 })
+	req, err := a.Format(parseSignature(t, "topic -> story"), cria.Example{"topic": "dragons"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // each reserves 512 tokens and a prompt
+		for _, err := range a.Generate(t.Context(), req) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+}
+
+// Requests that run at once wait for each other's reservations.
+func TestConcurrentCallsShareTheBudget(t *testing.T) {
+	a := newAdapter(t, func(c *Config) { c.TokenBudget = 1000 })
+	sig := parseSignature(t, qa)
+	var calls sync.WaitGroup
+	for range 6 {
+		calls.Go(func() {
+			if _, err := a.Call(t.Context(), sig, france); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+}
+
+func TestClosedModel(t *testing.T) {
+	m, err := Load(t.Context(), "", &Options{ContextLength: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := m.DefaultAdapter().Format(parseSignature(t, qa), france)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, err := range m.Generate(t.Context(), req) {
+		if !errors.Is(err, ErrModelNotLoaded) {
+			t.Errorf("Generate after Close = %v, want an ErrModelNotLoaded", err)
+		}
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	loadShared(t) // the libraries
+	for name, tt := range map[string]struct {
+		ref  string
+		opts *Options
+		kind error
+	}{
+		"unknown name":       {"smollm2-135m-instrukt", nil, ErrModelNotLoaded},
+		"no such file":       {"./none.gguf", nil, ErrModelNotLoaded},
+		"no libraries":       {"", &Options{Hub: &hub.Options{LlamaDir: t.TempDir()}}, ErrBackend},
+		"negative context":   {"", &Options{ContextLength: -1}, ErrConfig},
+		"too long a context": {"", &Options{ContextLength: 1 << 30}, ErrConfig},
+		"too many threads":   {"", &Options{Threads: 10_000}, ErrConfig},
+		"unknown template":   {"", &Options{ChatTemplate: "chatlm"}, ErrConfig},
+	} {
+		if _, err := Load(t.Context(), tt.ref, tt.opts); !errors.Is(err, tt.kind) {
+			t.Errorf("%s: %v, want %v", name, err, tt.kind)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Load(ctx, "", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled load: %v, want context.Canceled", err)
 	}
 }

@@ -1,17 +1,19 @@
 package llamacpp
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cria-lm/cria"
 )
 
 // Config is how an [Adapter] uses its model. Start from [DefaultConfig]: the
-// zero value is not valid, since it allows no token. In JSON, durations are the
-// whole numbers that the names say, and fields that are absent keep the value
-// they had.
+// zero value is not valid, since it allows no token. In JSON, durations are
+// numbers in the units that the names say, and fields that are absent keep the
+// value they had.
 type Config struct {
 	// ModelName identifies the model in logs.
 	ModelName string
@@ -47,9 +49,9 @@ type Config struct {
 	// end before; 0 is no limit.
 	RequestsPerMinute int
 
-	// MaxRetries is how often a request is tried in all, the first time
-	// included: 3 are at most 3 attempts; at least 1. Only [ErrInference] is
-	// tried again, and only while no text of the failed attempt was handed out.
+	// MaxRetries counts attempts, the first included: 3 are at most 3 attempts;
+	// at least 1. Only an [ErrInference] whose cause can pass is tried again, and
+	// only while no text of the failed attempt was handed out.
 	MaxRetries int
 	// InitialBackoff is the wait before the second attempt; it doubles with
 	// each further one.
@@ -148,10 +150,10 @@ type configJSON struct {
 	TokenBudget       *int    `json:"token_budget_limit"`  // null: none
 	RequestsPerMinute *int    `json:"requests_per_minute"` // null: none
 	MaxRetries        int     `json:"max_retries"`
-	InitialBackoffMS  int64   `json:"initial_backoff_ms"`
-	MaxBackoffMS      int64   `json:"max_backoff_ms"`
+	InitialBackoffMS  float64 `json:"initial_backoff_ms"`
+	MaxBackoffMS      float64 `json:"max_backoff_ms"`
 	EnableCache       bool    `json:"enable_cache"`
-	CacheTTLSecs      int64   `json:"cache_ttl_secs"`
+	CacheTTLSecs      float64 `json:"cache_ttl_secs"`
 	EnableStreaming   bool    `json:"enable_streaming"`
 }
 
@@ -160,9 +162,35 @@ func (c Config) toJSON() configJSON {
 		ModelName: c.ModelName, MaxTokens: c.MaxTokens, Temperature: c.Temperature, TopP: c.TopP, TopK: limit(c.TopK),
 		RepeatPenalty: c.RepeatPenalty, Seed: c.Seed, ContextLength: c.ContextLength, TokenBudget: limit(c.TokenBudget),
 		RequestsPerMinute: limit(c.RequestsPerMinute), MaxRetries: c.MaxRetries,
-		InitialBackoffMS: c.InitialBackoff.Milliseconds(), MaxBackoffMS: c.MaxBackoff.Milliseconds(),
-		EnableCache: c.EnableCache, CacheTTLSecs: int64(c.CacheTTL.Seconds()), EnableStreaming: c.EnableStreaming,
+		InitialBackoffMS: in(c.InitialBackoff, time.Millisecond), MaxBackoffMS: in(c.MaxBackoff, time.Millisecond),
+		EnableCache: c.EnableCache, CacheTTLSecs: in(c.CacheTTL, time.Second), EnableStreaming: c.EnableStreaming,
 	}
+}
+
+func (j configJSON) check() error {
+	for name, n := range map[string]*int{"top_k": j.TopK, "token_budget_limit": j.TokenBudget, "requests_per_minute": j.RequestsPerMinute} {
+		if n != nil && *n <= 0 {
+			return fmt.Errorf("%s %d must be more than 0; null is no limit", name, *n)
+		}
+	}
+	for name, n := range map[string]float64{"initial_backoff_ms": j.InitialBackoffMS, "max_backoff_ms": j.MaxBackoffMS, "cache_ttl_secs": j.CacheTTLSecs} {
+		if n < 0 || n > maxDuration {
+			return fmt.Errorf("%s %v is not between 0 and %v", name, n, float64(maxDuration))
+		}
+	}
+	return nil
+}
+
+// maxDuration bounds durations in JSON, in seconds or milliseconds: 31 years are
+// as good as for ever and fit a [time.Duration].
+const maxDuration = 1e9
+
+// in returns a duration in a unit.
+func in(d, unit time.Duration) float64 { return float64(d) / float64(unit) }
+
+// of is the inverse of in.
+func of(n float64, unit time.Duration) time.Duration {
+	return time.Duration(math.Round(n * float64(unit)))
 }
 
 func (j configJSON) config() Config {
@@ -170,8 +198,8 @@ func (j configJSON) config() Config {
 		ModelName: j.ModelName, MaxTokens: j.MaxTokens, Temperature: j.Temperature, TopP: j.TopP, TopK: unlimit(j.TopK),
 		RepeatPenalty: j.RepeatPenalty, Seed: j.Seed, ContextLength: j.ContextLength, TokenBudget: unlimit(j.TokenBudget),
 		RequestsPerMinute: unlimit(j.RequestsPerMinute), MaxRetries: j.MaxRetries,
-		InitialBackoff: time.Duration(j.InitialBackoffMS) * time.Millisecond, MaxBackoff: time.Duration(j.MaxBackoffMS) * time.Millisecond,
-		EnableCache: j.EnableCache, CacheTTL: time.Duration(j.CacheTTLSecs) * time.Second, EnableStreaming: j.EnableStreaming,
+		InitialBackoff: of(j.InitialBackoffMS, time.Millisecond), MaxBackoff: of(j.MaxBackoffMS, time.Millisecond),
+		EnableCache: j.EnableCache, CacheTTL: of(j.CacheTTLSecs, time.Second), EnableStreaming: j.EnableStreaming,
 	}
 }
 
@@ -194,11 +222,18 @@ func unlimit(n *int) int {
 func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.toJSON()) }
 
 // UnmarshalJSON reads what MarshalJSON wrote; fields that are absent keep the
-// value they had, so decode into [DefaultConfig].
+// value they had, so decode into [DefaultConfig]. Unknown fields and limits of 0
+// are errors; c then stays as it was.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	j := c.toJSON()
-	if err := json.Unmarshal(data, &j); err != nil {
-		return fmt.Errorf("reading a configuration: %w", err)
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&j)
+	if err == nil {
+		err = j.check()
+	}
+	if err != nil {
+		return wrap(ErrConfig, fmt.Errorf("reading it from JSON: %w", err))
 	}
 	*c = j.config()
 	return nil

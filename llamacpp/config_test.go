@@ -30,8 +30,8 @@ func TestDefaultConfigJSON(t *testing.T) {
 func TestConfigJSONRoundTrip(t *testing.T) {
 	want := Config{
 		ModelName: "m", MaxTokens: 1, Temperature: 0.5, TopP: 0.25, TopK: 7, RepeatPenalty: 1.5, Seed: new(uint32(0)),
-		ContextLength: 9, TokenBudget: 10, RequestsPerMinute: 11, MaxRetries: 12, InitialBackoff: 13 * time.Millisecond,
-		MaxBackoff: 14 * time.Second, EnableCache: true, CacheTTL: 15 * time.Second, EnableStreaming: true,
+		ContextLength: 9, TokenBudget: 10, RequestsPerMinute: 11, MaxRetries: 12, InitialBackoff: 1500 * time.Microsecond,
+		MaxBackoff: 14*time.Second + time.Nanosecond, EnableCache: true, CacheTTL: 500 * time.Millisecond, EnableStreaming: true,
 	}
 	data, err := json.Marshal(want)
 	if err != nil {
@@ -53,8 +53,13 @@ func TestConfigJSONRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(want, partial); diff != "" {
 		t.Errorf("partial (-want +got):\n%s", diff)
 	}
-	if err := json.Unmarshal([]byte(`{"max_tokens": "x"}`), &partial); err == nil {
-		t.Error("a string was taken as max_tokens")
+	for _, bad := range []string{`{"max_tokens": "x"}`, `{"max_tokenz": 1}`, `{"token_budget_limit": 0}`, `{"requests_per_minute": 0}`, `{"top_k": 0}`, `{"cache_ttl_secs": 1e11}`, `{"initial_backoff_ms": -1}`} {
+		if err := json.Unmarshal([]byte(bad), &partial); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v, want an ErrConfig", bad, err)
+		}
+	}
+	if diff := cmp.Diff(want, partial); diff != "" {
+		t.Errorf("after errors (-want +got):\n%s", diff)
 	}
 }
 

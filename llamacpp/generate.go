@@ -3,6 +3,7 @@ package llamacpp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"time"
@@ -16,67 +17,84 @@ import (
 // Generate implements [cria.LM]: what the request leaves open is taken from the
 // [Config]. See [Config.EnableStreaming] for when text is handed out.
 func (a *Adapter) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
-	filled := *req
-	if filled.Sampling == nil {
-		s := a.config.sampling()
-		filled.Sampling = &s
+	return func(yield func(cria.Chunk, error) bool) {
+		if err := checkRequest(req); err != nil {
+			yield(cria.Chunk{}, err)
+			return
+		}
+		filled := *req
+		if filled.Sampling == nil {
+			s := a.config.sampling()
+			filled.Sampling = &s
+		}
+		if filled.MaxTokens == 0 {
+			filled.MaxTokens = a.config.MaxTokens
+		}
+		a.lm.Generate(ctx, &filled)(yield)
 	}
-	if filled.MaxTokens == 0 {
-		filled.MaxTokens = a.config.MaxTokens
-	}
-	return a.lm.Generate(ctx, &filled)
 }
 
 // attempts is the adapter behind its cache: it asks the model, within the
 // limits, again if that can help.
-type attempts struct{ a *Adapter }
+type attempts struct{ *Adapter }
 
-func (t attempts) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
+func (a attempts) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
 	return func(yield func(cria.Chunk, error) bool) {
-		prompt, err := t.a.model.prompt(req)
-		if err != nil {
-			yield(cria.Chunk{}, err)
-			return
-		}
-		grant, err := t.a.grant(prompt, req.MaxTokens)
-		if err != nil {
-			yield(cria.Chunk{}, err)
-			return
-		}
-		used := 0
-		defer func() { t.a.budget.release(len(prompt) + grant - used) }()
-		if err := t.a.wait(ctx); err != nil {
-			yield(cria.Chunk{}, err)
-			return
-		}
-		granted := *req
-		granted.MaxTokens = grant
-		generate := func(yield func(cria.Chunk, error) bool) error {
-			for chunk, err := range t.a.model.generate(ctx, prompt, &granted) {
-				if chunk.Finish != "" {
-					used = chunk.Usage.TotalTokens()
-				}
-				if err != nil {
-					return err
-				}
-				if !yield(chunk, nil) {
-					used = len(prompt) + grant // what a consumer left unread was computed or may have been
-					return nil
-				}
-			}
-			return nil
-		}
-		if !t.a.config.EnableStreaming {
-			generate = whole(generate)
-		}
-		if err := t.a.retry(ctx, generate, yield); err != nil {
+		if err := a.generate(ctx, req, yield); err != nil {
 			yield(cria.Chunk{}, err)
 		}
 	}
 }
 
+func (a attempts) generate(ctx context.Context, req *cria.Request, yield func(cria.Chunk, error) bool) error {
+	limit := min(a.config.ContextLength, a.model.ContextLength())
+	prompt, err := a.model.prompt(ctx, req, limit)
+	if err != nil {
+		return err
+	}
+	if err := a.wait(ctx); err != nil {
+		return err
+	}
+	granted := *req
+	granted.MaxTokens = min(req.MaxTokens, limit-len(prompt))
+	used := 0
+	if a.budget != nil {
+		if granted.MaxTokens, err = a.budget.reserve(ctx, len(prompt), granted.MaxTokens); err != nil {
+			return err
+		}
+		defer func() { a.budget.settle(len(prompt)+granted.MaxTokens, used) }()
+	}
+	generate := a.attempt(ctx, prompt, &granted, &used)
+	if !a.config.EnableStreaming {
+		generate = whole(generate)
+	}
+	return a.retry(ctx, generate, yield)
+}
+
 // generation hands its chunks to yield and returns its error.
 type generation func(yield func(cria.Chunk, error) bool) error
+
+// attempt asks the model once each time it is called, and adds up the tokens
+// that were used.
+func (a *Adapter) attempt(ctx context.Context, prompt []llama.Token, req *cria.Request, used *int) generation {
+	return func(yield func(cria.Chunk, error) bool) error {
+		var last cria.Usage
+		defer func() { *used += last.TotalTokens() }()
+		for chunk, err := range a.model.generate(ctx, prompt, req) {
+			last = chunk.Usage
+			if err != nil {
+				return err
+			}
+			if chunk.Finish == "" {
+				chunk.Usage = cria.Usage{}
+			}
+			if !yield(chunk, nil) {
+				return nil
+			}
+		}
+		return nil
+	}
+}
 
 // whole makes one chunk of all, when all is there.
 func whole(generate generation) generation {
@@ -104,17 +122,18 @@ func (a *Adapter) retry(ctx context.Context, generate generation, yield func(cri
 	wait.InitialInterval, wait.MaxInterval = a.config.InitialBackoff, a.config.MaxBackoff
 	wait.Multiplier, wait.RandomizationFactor = 2, 0
 	attempt := 0
+	var failure error // of the last attempt
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		attempt++
 		handedOut := false
-		err := generate(func(c cria.Chunk, err error) bool {
+		failure = generate(func(c cria.Chunk, err error) bool {
 			handedOut = true
 			return yield(c, err)
 		})
-		if err != nil && (handedOut || !retryable(err)) {
-			err = backoff.Permanent(err)
+		if failure != nil && (handedOut || !retryable(failure)) {
+			return struct{}{}, backoff.Permanent(failure)
 		}
-		return struct{}{}, err
+		return struct{}{}, failure
 	},
 		backoff.WithBackOff(wait),
 		backoff.WithMaxTries(uint(a.config.MaxRetries)),
@@ -122,8 +141,11 @@ func (a *Adapter) retry(ctx context.Context, generate generation, yield func(cri
 		backoff.WithNotify(func(err error, next time.Duration) {
 			a.model.log.Warn("generation failed, trying again", "model", a.config.ModelName, "attempt", attempt, "wait", next, "error", err)
 		}))
-	if permanent := (*backoff.PermanentError)(nil); errors.As(err, &permanent) {
-		return permanent.Unwrap()
+	if cause := ctx.Err(); err != nil && failure != nil && errors.Is(err, cause) && !errors.Is(failure, cause) {
+		return fmt.Errorf("%w while waiting to try again (%w)", cause, failure)
+	}
+	if err != nil && failure != nil { // without the mark of a permanent error
+		return failure
 	}
 	return err
 }
@@ -140,15 +162,4 @@ func (a *Adapter) wait(ctx context.Context) error {
 		return wrap(ErrRateLimit, err)
 	}
 	return nil
-}
-
-// grant settles how many tokens a reply may have: what was asked for, as far as
-// context and budget have room.
-func (a *Adapter) grant(prompt []llama.Token, want int) (int, error) {
-	limit := min(a.config.ContextLength, a.model.ContextLength())
-	room := limit - len(prompt)
-	if room < 1 {
-		return 0, &ContextTooLongError{Length: len(prompt), Limit: limit}
-	}
-	return a.budget.reserve(len(prompt), min(want, room))
 }

@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -38,7 +39,8 @@ type Options struct {
 // (once per machine) and the model that ref names, in one of the forms of
 // [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. Cancelling ctx stops it
 // at any point. Errors are an [ErrBackend] for the libraries, an
-// [ErrModelNotLoaded] for the model and an [ErrConfig] for the options.
+// [ErrModelNotLoaded] for the model, an [ErrConfig] for the options and an
+// [ErrOther] for a cache directory that cannot be written.
 func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -56,11 +58,11 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	// The model comes first: an unknown name is then said before any download.
 	file, err := h.Model(ctx, ref)
 	if err != nil {
-		return nil, wrap(ErrModelNotLoaded, err)
+		return nil, wrapFetch(ErrModelNotLoaded, err)
 	}
 	libs, err := h.Libraries(ctx)
 	if err != nil {
-		return nil, wrap(ErrBackend, err)
+		return nil, wrapFetch(ErrBackend, err)
 	}
 	if opts.Logger != nil {
 		llama.SetLogger(opts.Logger)
@@ -99,6 +101,9 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		GPULayers:     opts.GPULayers,
 		Logger:        opts.Logger,
 	})
+	if option := (*engine.OptionError)(nil); errors.As(err, &option) {
+		return nil, wrap(ErrConfig, err)
+	}
 	if err != nil {
 		return nil, wrap(ErrModelNotLoaded, err)
 	}

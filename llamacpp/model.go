@@ -15,9 +15,9 @@ import (
 // DefaultMaxTokens is how many tokens a request may generate that does not say.
 const DefaultMaxTokens = 512
 
-// LoadedModel is a model in memory, ready to generate. It is a [cria.LM] with
-// plain defaults: greedy, [DefaultMaxTokens], no retries; [NewAdapter] gives it
-// others. It is safe for concurrent use; Close it when done.
+// LoadedModel is a model in memory, ready to generate. As a [cria.LM] it has
+// plain defaults: greedy, [DefaultMaxTokens], no retries; an [Adapter] gives it
+// those of a [Config]. It is safe for concurrent use; Close it when done.
 type LoadedModel struct {
 	name      string
 	path      string
@@ -54,7 +54,7 @@ func (m *LoadedModel) lines() cria.Lines { return cria.Lines{Describe: m.templat
 // Generate implements [cria.LM].
 func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
 	return func(yield func(cria.Chunk, error) bool) {
-		prompt, err := m.prompt(req)
+		prompt, err := m.prompt(ctx, req, m.ContextLength())
 		if err != nil {
 			yield(cria.Chunk{}, err)
 			return

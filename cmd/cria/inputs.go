@@ -17,9 +17,7 @@ import (
 // maxInput bounds what is read from one file, in bytes; no context holds more.
 const maxInput = 16 << 20
 
-// readInputs reads NAME=VALUE arguments by the types of the signature. Whether
-// all inputs are there is left to the call, but an argument that cannot be meant
-// is an error here.
+// readInputs reads NAME=VALUE arguments by the types of the signature.
 func readInputs(sig *cria.Signature, assignments []string, stdin io.Reader) (cria.Example, error) {
 	inputs := cria.Example{}
 	for _, a := range assignments {
@@ -79,48 +77,28 @@ func inputValue(sig *cria.Signature, name, text string) (any, error) {
 		return text, nil // CheckInputs says that the name is unknown
 	}
 	switch t := inputs[i].Type; t.Kind {
-	case cria.KindString, cria.KindAny:
-		return text, nil
-	case cria.KindLiteral:
-		if !slices.Contains(t.Values, text) {
-			return nil, fmt.Errorf("want one of %s, got %q", strings.Join(t.Values, ", "), text)
-		}
+	case cria.KindString, cria.KindLiteral, cria.KindAny:
 		return text, nil
 	default:
-		return jsonValue(t, text)
+		var value any
+		if err := decodeJSON([]byte(text), &value); err != nil {
+			return nil, fmt.Errorf("want %s as JSON, got %q", t, text)
+		}
+		return value, nil
 	}
 }
 
-func jsonValue(t cria.Type, text string) (any, error) {
-	var err error
-	switch t.Kind {
-	case cria.KindInt:
-		var v int64
-		if err = json.Unmarshal([]byte(text), &v); err == nil {
-			return v, nil
-		}
-	case cria.KindFloat:
-		var v float64
-		if err = json.Unmarshal([]byte(text), &v); err == nil {
-			return v, nil
-		}
-	case cria.KindBool:
-		var v bool
-		if err = json.Unmarshal([]byte(text), &v); err == nil {
-			return v, nil
-		}
-	case cria.KindList:
-		var v []any
-		if err = json.Unmarshal([]byte(text), &v); err == nil {
-			return v, nil
-		}
-	default:
-		var v map[string]any
-		if err = json.Unmarshal([]byte(text), &v); err == nil {
-			return v, nil
-		}
+// decodeJSON reads one value, numbers as they are written.
+func decodeJSON(data []byte, value any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(value); err != nil {
+		return err
 	}
-	return nil, fmt.Errorf("want %s as JSON, got %q", t, text)
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("text after the JSON value")
+	}
+	return nil
 }
 
 // readDemos reads one JSON object a line.
@@ -139,7 +117,7 @@ func readDemos(path string) ([]cria.Example, error) {
 			continue
 		}
 		var demo cria.Example
-		if err := json.Unmarshal(line, &demo); err != nil {
+		if err := decodeJSON(line, &demo); err != nil {
 			return nil, fmt.Errorf("%s:%d: want a JSON object of inputs and outputs: %w", path, n, err)
 		}
 		demos = append(demos, demo)

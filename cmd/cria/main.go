@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
 
@@ -31,6 +32,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
@@ -67,13 +69,15 @@ func (e unavailableError) Unwrap() error { return e.error }
 func exitCode(err error) int {
 	var usage usageError
 	var unavailable unavailableError
+	var disk *hub.DiskError
 	var syntax *cria.SyntaxError
 	var input *cria.InputError
 	var parse *cria.ParseError
 	switch {
 	case errors.As(err, &usage), errors.As(err, &syntax), errors.As(err, &input), errors.Is(err, llamacpp.ErrConfig):
 		return exitUsage
-	case errors.As(err, &unavailable), errors.Is(err, llamacpp.ErrModelNotLoaded), errors.Is(err, llamacpp.ErrBackend):
+	case errors.As(err, &unavailable), errors.As(err, &disk), errors.Is(err, hub.ErrUnknown),
+		errors.Is(err, llamacpp.ErrModelNotLoaded), errors.Is(err, llamacpp.ErrBackend):
 		return exitUnavailable
 	case errors.As(err, &parse):
 		return exitReply

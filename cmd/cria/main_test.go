@@ -4,15 +4,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/cria-lm/cria/internal/testmodel"
 )
 
-func TestMain(m *testing.M) { os.Exit(testmodel.Main(m)) }
+func TestMain(m *testing.M) {
+	code := testmodel.Main(m)
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // cria runs one command line.
 func criaRun(t testing.TB, stdin string, args ...string) (code int, stdout, stderr string) {
@@ -125,6 +135,9 @@ func TestMistakes(t *testing.T) {
 		"negative max tokens":   {[]string{"run", "--max-tokens", "-5", "q -> a", "q=x"}, exitUsage, "--max-tokens -5"},
 		"negative context":      {[]string{"run", "--context-length", "-1", "q -> a", "q=x"}, exitUsage, "--context-length -1"},
 		"negative threads":      {[]string{"run", "--threads", "-1", "q -> a", "q=x"}, exitUsage, "--threads -1"},
+		"too many threads":      {[]string{"run", "--threads", "1000", "q -> a", "q=x"}, exitUsage, "Threads: 1000"},
+		"no inputs, no --":      {[]string{"run", "-> a"}, exitUsage, "write -- before a signature"},
+		"list of other things":  {[]string{"run", "l: list[int] -> a", `l=["x"]`}, exitUsage, "element 1: want int"},
 		"NaN temperature":       {[]string{"run", "--temperature", "NaN", "q -> a", "q=x"}, exitUsage, "temperature NaN"},
 		"negative temperature":  {[]string{"run", "--temperature", "-1", "q -> a", "q=x"}, exitUsage, "temperature -1"},
 		"top-p above 1":         {[]string{"run", "--top-p", "2", "q -> a", "q=x"}, exitUsage, "top-p 2"},
@@ -136,8 +149,8 @@ func TestMistakes(t *testing.T) {
 		"no libraries":          {[]string{"run", "--llama-dir", emptyLlama, "q -> a", "q=x"}, exitUnavailable, "libllama"},
 		"unknown template":      {[]string{"run", "--chat-template", "chatlm", "q -> a", "q=x"}, exitUsage, `unknown chat template "chatlm"`},
 		"too long a prompt":     {[]string{"run", "q -> a", "q=" + strings.Repeat("word ", 9000)}, exitFailure, "shorten it by at least"},
-		"remove what is not":    {[]string{"rm", "no-such-model"}, exitFailure, "no-such-model"},
-		"verify what is not":    {[]string{"models", "verify", "no-such-model"}, exitFailure, "no-such-model"},
+		"remove what is not":    {[]string{"rm", "no-such-model"}, exitUnavailable, "no-such-model"},
+		"verify what is not":    {[]string{"models", "verify", "no-such-model"}, exitUnavailable, "no-such-model"},
 		"pull what is not":      {[]string{"pull", "no-such-model"}, exitUnavailable, "no-such-model"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,6 +184,7 @@ func TestOtherCommands(t *testing.T) {
 		"help":       {[]string{"--help"}, []string{"Exit codes:", "CRIA_CACHE_DIR", "doctor"}},
 		"help run":   {[]string{"run", "--help"}, []string{"Literal['a', 'b']", "--show-prompt"}},
 		"version":    {[]string{"version"}, []string{"for llama.cpp v0.5.0"}},
+		"--version":  {[]string{"--version"}, []string{"for llama.cpp v0.5.0"}},
 		"pull":       {[]string{"pull"}, []string{"smollm2-135m-instruct\t", "llama.cpp\t"}},
 		"models":     {[]string{"models"}, []string{"smollm2-135m-instruct", "b179c9523d0e"}},
 		"catalogue":  {[]string{"models", "--all"}, []string{"smollm2-135m-instruct", "gemma-3-270m", "qwen2.5-0.5b-instruct-q4_k_m", "Apache-2.0"}},
@@ -189,6 +203,36 @@ func TestOtherCommands(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestDoctorFindsAnIncompleteFolder(t *testing.T) {
+	code, out, _ := criaRun(t, "", "doctor", "--llama-dir", t.TempDir())
+	if code != exitUnavailable || !strings.Contains(out, "to do: name a folder") {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
+}
+
+// A big number goes through unchanged, and so does a signature without inputs.
+func TestRunKeepsNumbers(t *testing.T) {
+	demos := write(t, "demos.jsonl", `{"n": 9007199254740993, "a": "x"}`)
+	code, out, stderr := criaRun(t, "", "run", "--show-prompt", "--demos", demos, "n: int -> a", "n=9007199254740995")
+	if code != 0 || !strings.Contains(out, "n: 9007199254740993") || !strings.Contains(out, "n: 9007199254740995") {
+		t.Errorf("exit code %d, output %q, errors %q", code, out, stderr)
+	}
+	if code, out, stderr := criaRun(t, "", "run", "--", "-> joke"); code != 0 || out == "" {
+		t.Errorf("no inputs: exit code %d, output %q, errors %q", code, out, stderr)
+	}
+}
+
+func TestRunSaysWhenItIsCutOff(t *testing.T) {
+	code, out, stderr := criaRun(t, "", "run", "--max-tokens", "3", "topic -> story", "topic=dragons")
+	if code != 0 || out == "" || !strings.Contains(stderr, "cut off after 3 tokens") {
+		t.Errorf("exit code %d, output %q, errors %q", code, out, stderr)
+	}
+	code, out, stderr = criaRun(t, "", "run", "--max-tokens", "2", "text -> age: int", "text=Ada is 361234567 years old.")
+	if code != exitReply || out != "" || !strings.Contains(stderr, "cut off") {
+		t.Errorf("a number: exit code %d, output %q, errors %q", code, out, stderr)
 	}
 }
 

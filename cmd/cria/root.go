@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -56,15 +58,22 @@ Environment:
   CRIA_ACCEPT_LICENSE  models or licences whose terms you accept, with commas
   HF_TOKEN             for private and gated models on Hugging Face
   HF_ENDPOINT          a mirror of Hugging Face`,
+		Version:       versionText(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), "->") {
+			err = fmt.Errorf("%w (write -- before a signature that begins with ->)", err)
+		}
+		return usageError{err}
+	})
 
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.cacheDir, "cache-dir", "", "where downloads are kept (default: CRIA_CACHE_DIR, then the user's cache directory)")

@@ -176,6 +176,7 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 	if err != nil {
 		return err
 	}
+	f.warnIfCutOff(prediction.Finish)
 	if f.json {
 		return printJSON(f.out, p.Signature(), prediction.Value)
 	}
@@ -198,11 +199,20 @@ func (f *runFlags) streamAnswer(ctx context.Context, p *cria.Predictor, inputs c
 		if delta.Done {
 			text += "\n"
 		}
+		if delta.Result != nil {
+			f.warnIfCutOff(delta.Result.Finish)
+		}
 		if _, err := fmt.Fprint(f.out, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (f *runFlags) warnIfCutOff(finish cria.FinishReason) {
+	if finish == cria.FinishLength {
+		fmt.Fprintf(f.err, "cria: the reply was cut off after %d tokens or at the end of the context; see --max-tokens and --context-length\n", f.maxTokens)
+	}
 }
 
 // completeModels offers the names of the catalogue and of the cache.

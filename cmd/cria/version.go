@@ -17,10 +17,14 @@ func newVersion(g *globals) *cobra.Command {
 		Short: "Print the versions of cria, Go and llama.cpp",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return printLine(g.out, fmt.Sprintf("cria %s, %s, %s/%s, for llama.cpp v%s",
-				moduleVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(llama.AcceptedReleases, " and v")))
+			return printLine(g.out, versionText())
 		},
 	}
+}
+
+func versionText() string {
+	return fmt.Sprintf("cria %s, %s, %s/%s, for llama.cpp v%s",
+		moduleVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(llama.AcceptedReleases, " and v"))
 }
 
 func moduleVersion() string {

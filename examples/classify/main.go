@@ -10,13 +10,13 @@ import (
 	"github.com/cria-lm/cria/llamacpp"
 )
 
-type Review struct {
-	Review string
-}
+type Review struct{ Review string }
 
 type Verdict struct {
 	Sentiment string `enum:"positive,negative"`
 }
+
+var classify = cria.NewPredict[Review, Verdict]("Classify the sentiment of the review.", nil)
 
 func main() {
 	ctx := context.Background()
@@ -25,8 +25,6 @@ func main() {
 		log.Fatal(err)
 	}
 	defer lm.Close()
-
-	classify := cria.NewPredict[Review, Verdict]("Classify the sentiment of the review.", nil)
 	v, err := classify.Call(cria.With(ctx, cria.Scope{LM: lm}), Review{"I loved every minute."})
 	if err != nil {
 		log.Fatal(err)
