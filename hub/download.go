@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 const (
@@ -25,6 +27,8 @@ const (
 	maxRedirects  = 10
 	dialTimeout   = 5 * time.Second
 	headerTimeout = 30 * time.Second
+	busyTries     = 5                // over some four seconds, unless the server says more
+	maxRetryAfter = 20 * time.Second // a server that asks for longer is passed over
 )
 
 // newHTTPClient gives up quickly on a host that is not there, but lets a
@@ -38,6 +42,10 @@ func newHTTPClient() *http.Client {
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) >= maxRedirects {
 			return fmt.Errorf("more than %d redirects", maxRedirects)
+		}
+		// net/http itself lets it pass to subdomains and to other ports.
+		if first := via[0].URL; r.URL.Host != first.Host || r.URL.Scheme != first.Scheme {
+			r.Header.Del("Authorization")
 		}
 		return checkURL(r.URL.String())
 	}}
@@ -72,7 +80,7 @@ func (h *Hub) download(ctx context.Context, w *work, d download) (_ blob, err er
 	// A server that was never there is not asked again.
 	for tries := maxRetries; !p.complete(); {
 		before := p.size
-		err := h.downloadOnce(ctx, d, p, task)
+		err := h.patiently(ctx, func() error { return h.downloadOnce(ctx, d, p, task) })
 		if err == nil {
 			break
 		}
@@ -142,7 +150,49 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("the server answers %d %s", e.status, http.StatusText(e.status))
+	text := fmt.Sprintf("the server answers %d %s", e.status, http.StatusText(e.status))
+	if after := e.header.Get("Retry-After"); after != "" {
+		text += " (Retry-After: " + after + ")"
+	}
+	return text
+}
+
+// patiently calls ask again, a few times, while the server says that it is busy
+// or out of order: that often passes within seconds.
+func (h *Hub) patiently(ctx context.Context, ask func() error) error {
+	var last error
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		last = ask()
+		return struct{}{}, busy(last)
+	}, backoff.WithMaxTries(busyTries), backoff.WithNotify(func(err error, wait time.Duration) {
+		h.log.Info("server busy, asking again", "err", last, "wait", wait)
+	}))
+	if ctx.Err() != nil {
+		return err
+	}
+	return last
+}
+
+// busy says how to go on after err, in the words of package backoff: at once no
+// more, unless it is the answer 429 or 5xx; after what the server asks for, if
+// that is bearable.
+func busy(err error) error {
+	var answer *statusError
+	if !errors.As(err, &answer) || answer.status != http.StatusTooManyRequests && answer.status < 500 {
+		return backoff.Permanent(err)
+	}
+	text := answer.header.Get("Retry-After")
+	wait, parseErr := time.ParseDuration(text + "s")
+	if at, err := http.ParseTime(text); err == nil {
+		wait, parseErr = time.Until(at), nil
+	}
+	switch {
+	case parseErr != nil:
+		return err
+	case wait > maxRetryAfter:
+		return backoff.Permanent(err)
+	}
+	return &backoff.RetryAfterError{Duration: max(wait, 0)}
 }
 
 type permanentError struct{ error }
@@ -152,7 +202,7 @@ func (e permanentError) Unwrap() error { return e.error }
 func permanent(err error) error { return permanentError{err} }
 
 // worthRetry reports whether a broken download may go on: a connection that
-// was lost, but not an answer, a full disk or the user's wish.
+// was lost, but not an answer (see patiently), a full disk or the user's wish.
 func worthRetry(ctx context.Context, err error) bool {
 	var (
 		status *statusError

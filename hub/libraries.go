@@ -23,7 +23,9 @@ type Libraries struct {
 // Libraries returns llama.cpp libraries for this machine: those of
 // [Options].LlamaDir if it is set, else cached ones, else it fetches them
 // through npm or from llama.cpp's own releases. The error is a *[FetchError]
-// when no source worked, a *[DiskError] when the cache cannot be written.
+// when no source worked, a *[DiskError] when the cache cannot be written; it
+// wraps [ErrOffline] if they are only not fetched yet, and not if they are in
+// LlamaDir and cannot be used.
 func (h *Hub) Libraries(ctx context.Context) (*Libraries, error) {
 	if dir := h.opts.LlamaDir; dir != "" {
 		files, err := FindLibraries(dir)
