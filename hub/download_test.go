@@ -3,11 +3,13 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -28,7 +30,12 @@ func TestURL(t *testing.T) {
 		{name: "connection lost twice", setup: func(s *fileServer) { s.cut.Store(2) }, gets: 3, trust: TrustComputed},
 		{name: "connection lost without ETag", setup: func(s *fileServer) { s.etag.Store(""); s.cut.Store(1) }, gets: 1, err: "EOF"},
 		{name: "weak ETag is no promise", setup: func(s *fileServer) { s.etag.Store(`W/"one"`); s.cut.Store(1) }, gets: 1, err: "EOF"},
-		{name: "not a model", setup: func(s *fileServer) { s.replace([]byte("<html>sign in</html>")) }, gets: 1, err: "not a GGUF"},
+		{name: "not a model", setup: func(s *fileServer) { s.replace([]byte("<html>sign in</html>")) }, gets: 1, err: "m.gguf: not a whole GGUF file: it is an HTML page"},
+		{name: "four bytes of a model", setup: func(s *fileServer) { s.replace([]byte("GGUF")) }, gets: 1, err: "m.gguf: not a whole GGUF file"},
+		{name: "one part of a model", setup: func(s *fileServer) { s.replace(testPart(t, 1, 2, 1000)) }, gets: 1, err: "rename it"},
+		{name: "busy for a moment", setup: func(s *fileServer) { s.busy.Store(2) }, gets: 3, trust: TrustComputed},
+		{name: "busy for long", setup: func(s *fileServer) { s.busy.Store(100) }, gets: busyTries, err: "503 Service Unavailable"},
+		{name: "busy and lost", setup: func(s *fileServer) { s.busy.Store(1); s.cut.Store(1) }, gets: 3, trust: TrustComputed},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -190,6 +197,90 @@ func TestURLErrors(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// A busy server is asked again when it says, unless that is too late.
+func TestRetryAfter(t *testing.T) {
+	for _, test := range []struct {
+		name, after string
+		status      int
+		gets        int64
+		least, most time.Duration
+	}{
+		{"seconds", "1", http.StatusTooManyRequests, 2, time.Second, 5 * time.Second},
+		{"date in the past", "Mon, 02 Jan 2006 15:04:05 GMT", http.StatusBadGateway, 2, 0, 300 * time.Millisecond},
+		{"an hour", "3600", http.StatusTooManyRequests, 1, 0, time.Second},
+		{"another answer", "0", http.StatusForbidden, 1, 0, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var gets atomic.Int64
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if gets.Add(1) == 1 {
+					w.Header().Set("Retry-After", test.after)
+					w.WriteHeader(test.status)
+					return
+				}
+				w.Write(testModel(1000))
+			}))
+			defer s.Close()
+			h, err := New(&Options{CacheDir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, err = h.Model(t.Context(), s.URL+"/m.gguf")
+			if took := time.Since(start); took < test.least || took > test.most {
+				t.Errorf("took %v", took)
+			}
+			if got := gets.Load(); got != test.gets {
+				t.Errorf("%d requests", got)
+			}
+			if test.gets == 1 {
+				wantError(t, err, fmt.Sprint(test.status), "Retry-After: "+test.after)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A wait for a busy server ends with the context.
+func TestRetryCancel(t *testing.T) {
+	s := serveFile(t, testModel(1000))
+	s.busy.Store(100)
+	h := testHub(t, Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := h.Model(ctx, s.URL+"/m.gguf"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The token goes to its host alone, not to another port or a subdomain either,
+// for which net/http would keep it.
+func TestTokenStays(t *testing.T) {
+	data := testModel(1000)
+	var leaked, sent atomic.Bool
+	storage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leaked.Store(leaked.Load() || r.Header.Get("Authorization") != "")
+		w.Write(data)
+	}))
+	defer storage.Close()
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent.Store(r.Header.Get("Authorization") == "Bearer hf_x")
+		http.Redirect(w, r, storage.URL+"/m.gguf", http.StatusFound)
+	}))
+	defer endpoint.Close()
+	h := testHub(t, Options{Endpoint: endpoint.URL, Token: "hf_x"})
+	m, err := h.Model(t.Context(), "hf:a/b/m.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, m.Path, data)
+	if !sent.Load() || leaked.Load() {
+		t.Errorf("sent to the endpoint: %v, to another server: %v", sent.Load(), leaked.Load())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -88,6 +89,19 @@ func (e *DiskError) Error() string {
 }
 
 func (e *DiskError) Unwrap() error { return e.Err }
+
+// A looseError is about files in a folder that is gone when it is read: it names
+// them without it.
+type looseError struct {
+	dir string
+	err error
+}
+
+func (e *looseError) Error() string {
+	return strings.ReplaceAll(e.err.Error(), e.dir+string(filepath.Separator), "")
+}
+
+func (e *looseError) Unwrap() error { return e.err }
 
 // disk turns an error of the file system into a *DiskError that says what to
 // do; other errors pass unchanged, also those of programs and connections that

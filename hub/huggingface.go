@@ -27,11 +27,18 @@ func (h *Hub) fetchHF(ctx context.Context, w *work, key string, s *modelSource) 
 		return fetched{}, err
 	}
 	got := fetched{dir: dir}
-	parts := splitParts(path.Base(s.hf.file))
+	parts, err := splitParts(path.Base(s.hf.file))
+	if err != nil {
+		return fetched{}, err
+	}
 	revision := s.hf.revision
 	for i, name := range parts {
 		ref := hfRef{s.hf.repo, path.Join(path.Dir(s.hf.file), name), revision}
-		link, err := h.hfStat(ctx, ref)
+		var link linked
+		err := h.patiently(ctx, func() (err error) {
+			link, err = h.hfStat(ctx, ref)
+			return err
+		})
 		if err != nil {
 			return fetched{}, err
 		}

@@ -81,9 +81,13 @@ func TestHuggingFace(t *testing.T) {
 	files := map[string][]byte{
 		"own/er/m.gguf":                data,
 		"own/er/sub/n 1.gguf":          other,
-		"own/er/s-00001-of-00002.gguf": data,
-		"own/er/s-00002-of-00002.gguf": other,
-		"own/er/h-00001-of-00002.gguf": data,
+		"own/er/s-00001-of-00002.gguf": testPart(t, 1, 2, 200_000),
+		"own/er/s-00002-of-00002.gguf": testPart(t, 2, 2, 1000),
+		"own/er/h-00001-of-00002.gguf": testPart(t, 1, 2, 200_000),
+		"own/er/w-00001-of-00002.gguf": testPart(t, 1, 2, 200_000),
+		"own/er/w-00002-of-00002.gguf": testPart(t, 1, 2, 1000),
+		"own/er/p-00001-of-00002.gguf": data,
+		"own/er/p-00002-of-00002.gguf": data,
 	}
 	tests := []struct {
 		name, ref         string
@@ -101,6 +105,8 @@ func TestHuggingFace(t *testing.T) {
 		{name: "no file", ref: "hf:own/er/x.gguf", err: []string{"no file x.gguf"}},
 		{name: "no revision", ref: "hf:own/er/m.gguf@v9", err: []string{"no revision v9"}},
 		{name: "wrong digest", ref: "hf:own/er/m.gguf", lie: strings.Repeat("0", 64), err: []string{"expected 000"}},
+		{name: "wrong part", ref: "hf:own/er/w-00001-of-00002.gguf", err: []string{"own/er: w-00002-of-00002.gguf: not a whole GGUF file: it says that it is part 1 of 2"}},
+		{name: "parts that are none", ref: "hf:own/er/p-00001-of-00002.gguf", err: []string{"named as one of 2 parts"}},
 		{name: "part missing", ref: "hf:own/er/h-00001-of-00002.gguf", err: []string{"no file h-00002-of-00002.gguf"}},
 	}
 	for _, test := range tests {
@@ -135,20 +141,20 @@ func TestHuggingFace(t *testing.T) {
 		if len(m.Paths) != 2 || filepath.Base(m.Path) != "s-00001-of-00002.gguf" || m.Size != 201_000 || m.Trust != TrustStated {
 			t.Fatalf("got %+v", m)
 		}
-		wantFile(t, m.Paths[0], data)
-		wantFile(t, m.Paths[1], other)
+		wantFile(t, m.Paths[0], files["own/er/s-00001-of-00002.gguf"])
+		wantFile(t, m.Paths[1], files["own/er/s-00002-of-00002.gguf"])
 		if err := h.Verify(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 	// A killed download of a split model keeps the parts it had.
 	t.Run("split resumed", func(t *testing.T) {
-		f := serveHF(t, map[string][]byte{"own/er/h-00001-of-00002.gguf": data})
+		f := serveHF(t, map[string][]byte{"own/er/h-00001-of-00002.gguf": testPart(t, 1, 2, 200_000)})
 		h := testHub(t, Options{Endpoint: f.URL})
 		if _, err := h.Model(t.Context(), "hf:own/er/h-00001-of-00002.gguf"); err == nil {
 			t.Fatal("no error")
 		}
-		f.files["own/er/h-00002-of-00002.gguf"] = other
+		f.files["own/er/h-00002-of-00002.gguf"] = testPart(t, 2, 2, 1000)
 		if _, err := h.Model(t.Context(), "hf:own/er/h-00001-of-00002.gguf"); err != nil {
 			t.Fatal(err)
 		}

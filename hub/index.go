@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -70,12 +71,16 @@ func (e *entry) restat(dir string) error {
 }
 
 // readIndex returns what is in the cache. A missing or damaged index is an
-// empty one: what it listed is found again by digest, and verified then.
+// empty one: what it listed is found again by digest, and verified then. So are
+// entries without files.
 func (c *cache) readIndex() index {
 	var x index
 	data, err := os.ReadFile(c.path("index.json"))
 	if err == nil && json.Unmarshal(data, &x) != nil {
 		x = index{}
+	}
+	for _, entries := range []map[string]entry{x.Libraries, x.Models} {
+		maps.DeleteFunc(entries, func(_ string, e entry) bool { return len(e.Files) == 0 })
 	}
 	if x.Libraries == nil {
 		x.Libraries = map[string]entry{}

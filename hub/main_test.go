@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -21,6 +22,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/cria-lm/cria/gguf"
 )
 
 // The test binary also plays other programs: under the name npm or python3 a
@@ -164,9 +167,23 @@ func testModel(size int) []byte {
 	for i := range data {
 		data[i] = byte(i * i >> 7)
 	}
-	copy(data, "GGUF")
+	copy(data, header)
 	return data
 }
+
+// testPart is a part of a split model, i of n.
+func testPart(t *testing.T, i, n uint16, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gguf.Write(&b, []gguf.KeyValue{{Key: "split.no", Value: i - 1}, {Key: "split.count", Value: n}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return append(b.Bytes(), make([]byte, size-b.Len())...)
+}
+
+// header is that of a GGUF without keys and tensors. What follows it is not
+// looked at.
+const header = "GGUF\x03\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 func digestOf(data []byte) string {
 	sum := sha256.Sum256(data)
@@ -203,6 +220,7 @@ type fileServer struct {
 	delay time.Duration // after each 64 KiB
 	etag  atomic.Value  // string; "" sends none
 	cut   atomic.Int64  // the number of answers to break off in the middle
+	busy  atomic.Int64  // the number of answers to refuse with 503
 
 	mu     sync.Mutex
 	data   []byte
@@ -227,6 +245,10 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.ranges = append(s.ranges, r.Header.Get("Range"))
 	data := s.data
 	s.mu.Unlock()
+	if s.busy.Add(-1) >= 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	etag := s.etag.Load().(string)
 	from := 0
 	if etag != "" {

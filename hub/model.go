@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cria-lm/cria/gguf"
 )
 
 // Trust says how sure the digest of a fetched file is.
@@ -90,6 +92,22 @@ type fetched struct {
 	stated string   // the digest the source states, if it does
 }
 
+// check refuses what is not one whole model.
+func (f *fetched) check() error {
+	if len(f.files) == 0 {
+		return errors.New("there is no file in it")
+	}
+	first := f.files[0].Name
+	paths, err := gguf.Parts(filepath.Join(f.dir, first))
+	if err != nil {
+		return &looseError{f.dir, err}
+	}
+	if len(paths) != len(f.files) {
+		return fmt.Errorf("%s is named as one of %d parts, in it stands one of %d", first, len(f.files), len(paths))
+	}
+	return nil
+}
+
 func (h *Hub) model(ctx context.Context, key string, card *Card, sources []modelSource) (*Model, error) {
 	if m := h.cachedModel(key, card); m != nil {
 		return m, nil
@@ -139,10 +157,8 @@ func (h *Hub) fetchModel(ctx context.Context, w *work, key string, card *Card, s
 	if err != nil {
 		return nil, h.cache.disk(err)
 	}
-	for _, f := range got.files {
-		if err := checkGGUF(filepath.Join(got.dir, f.Name)); err != nil {
-			return nil, h.cache.disk(err)
-		}
+	if err := got.check(); err != nil {
+		return nil, h.cache.disk(err)
 	}
 	e := entry{Digest: folderDigest(got.files), Files: got.files, Source: s.String(), Fetched: time.Now().UTC()}
 	if e.Trust, err = s.check(e, got.stated); err != nil {
@@ -296,33 +312,29 @@ func folderDigest(files []stored) string {
 // localModel takes ref for a path; if it can only be a name, it says which
 // name is near.
 func (h *Hub) localModel(ref string) (*Model, error) {
-	info, err := os.Stat(ref)
+	_, err := os.Stat(ref)
 	if err != nil && !strings.ContainsAny(ref, `/\`) && !strings.HasSuffix(ref, ".gguf") {
 		return nil, h.unknown(ref)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model file: %w (a file on Hugging Face is written hf:owner/repo/file.gguf)", err)
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder: name the .gguf file in it", ref)
-	}
 	path, err := filepath.Abs(ref)
 	if err != nil {
 		return nil, fmt.Errorf("model file %s: %w", ref, err)
 	}
-	m := &Model{Ref: ref, Source: "local file"}
-	for _, name := range splitParts(filepath.Base(path)) {
-		part := filepath.Join(filepath.Dir(path), name)
-		if err := checkGGUF(part); err != nil {
-			return nil, err
-		}
-		if info, err = os.Stat(part); err != nil {
+	paths, err := gguf.Parts(path)
+	if err != nil {
+		return nil, fmt.Errorf("model file: %w", err)
+	}
+	m := &Model{Ref: ref, Source: "local file", Path: paths[0], Paths: paths}
+	for _, part := range paths {
+		info, err := os.Stat(part)
+		if err != nil {
 			return nil, fmt.Errorf("model file: %w", err)
 		}
-		m.Paths = append(m.Paths, part)
 		m.Size += info.Size()
 	}
-	m.Path = m.Paths[0]
 	return m, nil
 }
 
@@ -335,18 +347,4 @@ func (h *Hub) unknown(name string) error {
 		names[i] = c.Name
 	}
 	return fmt.Errorf("%w %q: write a path, hf:owner/repo/file.gguf, a URL, or one of %s", ErrUnknown, name, strings.Join(names, ", "))
-}
-
-// checkGGUF refuses a file that is not a model.
-func checkGGUF(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("model file: %w", err)
-	}
-	defer f.Close()
-	magic := make([]byte, 4)
-	if _, err := io.ReadFull(f, magic); err != nil || string(magic) != "GGUF" {
-		return fmt.Errorf("%s is not a GGUF model (it begins with %q): name a .gguf file made for llama.cpp", filepath.Base(path), magic)
-	}
-	return nil
 }

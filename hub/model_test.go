@@ -34,6 +34,10 @@ func TestParseReference(t *testing.T) {
 		{ref: "hf:o/f.gguf", err: "hf:owner/repository"},
 		{ref: "hf:o/../f.gguf", err: "hf:owner/repository"},
 		{ref: "hf:o/r/../f.gguf", err: "not the path"},
+		{ref: "hf:o/r/f-00001-of-00000.gguf", err: "part 1 of 0"},
+		{ref: "hf:o/r/f-00000-of-00002.gguf", err: "part 0 of 2"},
+		{ref: "hf:o/r/f-00003-of-00002.gguf", err: "part 3 of 2"},
+		{ref: "hf:o/r/f-00001-of-01001.gguf", err: "at most 1000"},
 		{ref: "https://h/f.gguf", want: reference{url: &urlRef{url: "https://h/f.gguf"}}},
 		{ref: "https://h/f.gguf#sha256=" + strings.Repeat("A", 64), want: reference{url: &urlRef{"https://h/f.gguf", strings.Repeat("a", 64)}}},
 		{ref: "https://h/f.gguf#sha256=12", err: "64 hexadecimal"},
@@ -78,8 +82,14 @@ func TestUnknownModel(t *testing.T) {
 func TestLocalModel(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	for _, name := range []string{"a.gguf", "s-00001-of-00002.gguf", "s-00002-of-00002.gguf", "h-00001-of-00002.gguf", "plain"} {
-		if err := os.WriteFile(name, testModel(100), 0o644); err != nil {
+	for name, data := range map[string][]byte{
+		"a.gguf": testModel(100), "plain": testModel(100), "x-00001-of-00000.gguf": testModel(100),
+		"s-00001-of-00002.gguf": testPart(t, 1, 2, 100), "s-00002-of-00002.gguf": testPart(t, 2, 2, 100),
+		"h-00001-of-00002.gguf": testPart(t, 1, 2, 100),
+		"d-00001-of-00002.gguf": testPart(t, 1, 2, 100), "d-00002-of-00002.gguf": []byte("GGUF"),
+		"four.gguf": []byte("GGUF"),
+	} {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -99,11 +109,14 @@ func TestLocalModel(t *testing.T) {
 		{filepath.Join(dir, "a.gguf"), "a.gguf", 1, ""},
 		{"plain", "plain", 1, ""},
 		{"s-00002-of-00002.gguf", "s-00001-of-00002.gguf", 2, ""},
+		{"x-00001-of-00000.gguf", "x-00001-of-00000.gguf", 1, ""}, // it does not say so itself
 		{"h-00001-of-00002.gguf", "", 0, "h-00002-of-00002.gguf"},
+		{"d-00001-of-00002.gguf", "", 0, "d-00002-of-00002.gguf: not a whole GGUF"},
+		{"four.gguf", "", 0, "not a whole GGUF"},
 		{"missing.gguf", "", 0, "missing.gguf"},
 		{"./missing", "", 0, "missing"},
-		{"empty.gguf", "", 0, "not a GGUF"},
-		{"html.gguf", "", 0, "not a GGUF"},
+		{"empty.gguf", "", 0, "it is empty"},
+		{"html.gguf", "", 0, "not a whole GGUF file: it is an HTML page"},
 		{"sub", "", 0, "is a folder"},
 	} {
 		m, err := h.Model(t.Context(), test.ref)

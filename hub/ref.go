@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -88,6 +89,9 @@ func parseHF(rest string) (*hfRef, error) {
 		return nil, errors.New("write hf:owner/repository/file.gguf, or with a revision hf:owner/repository/file.gguf@revision")
 	}
 	r.repo, r.file = parts[0]+"/"+parts[1], parts[2]
+	if _, err := splitParts(r.file); err != nil {
+		return nil, err
+	}
 	return r, checkModelName(r.file)
 }
 
@@ -159,18 +163,24 @@ func (r reference) String() string {
 
 var splitName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 
+// maxParts is far above any model that was cut.
+const maxParts = 1000
+
 // splitParts returns the names of all parts of a split model, given one of
 // them; for any other file, its own name.
-func splitParts(file string) []string {
+func splitParts(file string) ([]string, error) {
 	m := splitName.FindStringSubmatch(file)
 	if m == nil {
-		return []string{file}
+		return []string{file}, nil
 	}
-	var total int
-	fmt.Sscanf(m[3], "%d", &total)
-	parts := make([]string, 0, min(total, 1000))
-	for i := 1; i <= min(total, 1000); i++ {
-		parts = append(parts, fmt.Sprintf("%s-%05d-of-%s.gguf", m[1], i, m[3]))
+	part, _ := strconv.Atoi(m[2]) // both are five digits
+	total, _ := strconv.Atoi(m[3])
+	if part < 1 || part > total || total > maxParts {
+		return nil, fmt.Errorf("%q names part %d of %d; parts are 1 to at most %d", file, part, total, maxParts)
 	}
-	return parts
+	parts := make([]string, total)
+	for i := range parts {
+		parts[i] = fmt.Sprintf("%s-%05d-of-%s.gguf", m[1], i+1, m[3])
+	}
+	return parts, nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Permissions do not hold for root, so another user tries.
@@ -41,4 +42,23 @@ func TestNoPermission(t *testing.T) {
 		t.Fatalf("no error: %s", out)
 	}
 	wantError(t, errors.New(string(out)), "cannot write to the cache directory "+dir, "permission", "CRIA_CACHE_DIR")
+}
+
+// Opening a FIFO would wait for its other end.
+func TestFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := testHub(t, Options{}).Model(t.Context(), path)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		wantError(t, err, path, "not a regular file")
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the other end")
+	}
 }
