@@ -26,8 +26,10 @@ import (
 )
 
 // Main runs a package's tests while holding the lock of [Lock] and returns the
-// exit code for [os.Exit].
+// exit code for [os.Exit]. Libraries and model are fetched before: the wait for
+// the lock counts for the test time-out, and all packages share one download.
 func Main(m *testing.M) int {
+	_, _, _ = Find() // what fails is said by the tests that need it
 	if err := lock(); err != nil {
 		fmt.Fprintln(os.Stderr, "testmodel:", err)
 		return 1
@@ -67,20 +69,32 @@ func Model(t testing.TB) string {
 
 // Find is [Libraries] and [Model] for examples, which have no testing.TB.
 func Find() (files llama.Files, path string, err error) {
+	f, err := find()
+	return f.libraries, f.model, err
+}
+
+type found struct {
+	libraries llama.Files
+	model     string
+}
+
+// find tries once in a process: what cannot be fetched is not waited for again
+// by every test.
+var find = sync.OnceValues(func() (f found, err error) {
 	h, err := newHub()
 	if err != nil {
-		return files, "", err
+		return f, err
 	}
 	libs, err := h.Libraries(context.Background())
 	if err != nil {
-		return files, "", err
+		return f, err
 	}
 	model, err := h.Model(context.Background(), hub.DefaultModel)
 	if err != nil {
-		return files, "", err
+		return f, err
 	}
-	return libs.Files, model.Path, nil
-}
+	return found{libs.Files, model.Path}, nil
+})
 
 var newHub = sync.OnceValues(func() (*hub.Hub, error) {
 	out := os.Stderr
