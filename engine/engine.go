@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,10 +36,10 @@ type Options struct {
 	// more than the model was trained with is reduced to that.
 	ContextLength int
 
-	// Threads compute one token at a time, ThreadsBatch several (prompts). If
-	// zero, [DefaultThreads] for Threads, and Threads for ThreadsBatch.
-	Threads      int
-	ThreadsBatch int
+	// Threads is how many threads compute. If zero, [DefaultThreads], and on
+	// Linux fewer while other processes are busy: a thread without a core to
+	// itself holds all others up. A number that is given stays.
+	Threads int
 
 	// BatchSize is the most tokens computed at once. If zero, [DefaultBatchSize].
 	BatchSize int
@@ -72,6 +73,7 @@ type Engine struct {
 
 	// Of the owner.
 	llm   *llama.Context
+	gov   *governor
 	mem   *llama.Memory
 	pool  *llama.ThreadPool
 	batch *llama.Batch
@@ -101,9 +103,22 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 		return nil, fmt.Errorf("engine: model: %w", err)
 	}
 	start := time.Now()
+	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	e, err := load(ctx, parts[0], &o, gov)
+	if err != nil {
+		gov.close()
+		return nil, err
+	}
+	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", gov.current, "took", time.Since(start))
+	go e.own()
+	return e, nil
+}
+
+// load loads the model in the file at path and makes its engine.
+func load(ctx context.Context, path string, o *Options, gov *governor) (*Engine, error) {
 	p := llama.DefaultModelParams()
 	p.NGPULayers = int32(o.GPULayers)
-	model, err := llama.LoadModel(parts[0], p, func(float32) bool { return ctx.Err() == nil })
+	model, err := llama.LoadModel(path, p, func(float32) bool { return ctx.Err() == nil })
 	if ctx.Err() != nil {
 		if model != nil {
 			model.Free()
@@ -113,13 +128,11 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(model, &o)
+	e, err := newEngine(model, o, gov)
 	if err != nil {
 		model.Free()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	o.Logger.Info("model loaded", "path", path, "model", model.Desc(), "context", e.limit, "threads", o.Threads, "took", time.Since(start))
-	go e.own()
 	return e, nil
 }
 
@@ -132,8 +145,7 @@ func (o *Options) setDefaults() error {
 		def   int
 	}{
 		{"ContextLength", &o.ContextLength, 0, 1 << 24, 0},
-		{"Threads", &o.Threads, 0, 512, DefaultThreads()},
-		{"ThreadsBatch", &o.ThreadsBatch, 0, 512, 0},
+		{"Threads", &o.Threads, 0, 512, 0},
 		{"BatchSize", &o.BatchSize, 0, 1 << 16, DefaultBatchSize},
 		{"GPULayers", &o.GPULayers, 0, 1 << 20, 0},
 		{"QueueLength", &o.QueueLength, 0, 1 << 24, DefaultQueueLength},
@@ -144,9 +156,6 @@ func (o *Options) setDefaults() error {
 		if *f.v == 0 {
 			*f.v = f.def
 		}
-	}
-	if o.ThreadsBatch == 0 {
-		o.ThreadsBatch = o.Threads
 	}
 	poll := DefaultPoll
 	if o.Poll != nil {
@@ -164,11 +173,11 @@ func (o *Options) setDefaults() error {
 
 // newEngine makes everything that belongs to a loaded model. On failure it
 // leaves the model alone.
-func newEngine(model *llama.Model, o *Options) (e *Engine, err error) {
+func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err error) {
 	if !model.HasDecoder() || model.HasEncoder() || model.IsDiffusion() || model.Vocab().Type() == llama.VocabNone {
 		return nil, errors.New("engine: this model does not generate text token by token")
 	}
-	e = &Engine{model: model, log: o.Logger, ended: make(chan struct{})}
+	e = &Engine{model: model, gov: gov, log: o.Logger, ended: make(chan struct{})}
 	e.template, _ = model.ChatTemplate("")
 	e.limit = o.ContextLength
 	if e.limit == 0 {
@@ -193,7 +202,8 @@ func newEngine(model *llama.Model, o *Options) (e *Engine, err error) {
 	p.NBatch = uint32(min(o.BatchSize, e.limit))
 	p.NUbatch = min(p.NUbatch, p.NBatch)
 	p.NOutputsMax = 1
-	p.NThreads, p.NThreadsBatch = int32(o.Threads), int32(o.ThreadsBatch)
+	gov.update(minInterval) // loading the model was perhaps long enough to see what others do
+	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)
 	if e.llm, err = llama.NewContext(model, p); err != nil {
 		return nil, err
 	}
@@ -203,8 +213,8 @@ func newEngine(model *llama.Model, o *Options) (e *Engine, err error) {
 	if e.mem = e.llm.Memory(); e.mem == nil {
 		return nil, errors.New("engine: this model has no memory for the tokens before")
 	}
-	if n := max(o.Threads, o.ThreadsBatch); n > 1 {
-		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: n, Poll: *o.Poll}); err != nil {
+	if gov.most > 1 {
+		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: *o.Poll}); err != nil {
 			return nil, err
 		}
 		e.llm.AttachThreadPool(e.pool, nil)

@@ -31,6 +31,7 @@ func (e *Engine) own() {
 		e.run(j)
 	}
 	e.vocab.close()
+	e.gov.close()
 	e.free()
 	e.model.Free()
 }
@@ -171,6 +172,9 @@ func (e *Engine) decode(j *job) error {
 	for g.pending > 0 {
 		if j.stopped.Load() {
 			return errStopped
+		}
+		if e.gov.update(interval) {
+			e.llm.SetThreads(e.gov.current, e.gov.current)
 		}
 		from := len(g.tokens) - g.pending
 		n := min(g.pending, e.batch.Cap())

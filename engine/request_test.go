@@ -68,7 +68,7 @@ func TestRequestCheck(t *testing.T) {
 func TestOptionsDefaults(t *testing.T) {
 	poll := 101
 	for field, o := range map[string]Options{
-		"ContextLength": {ContextLength: 1 << 25}, "Threads": {Threads: 1000}, "ThreadsBatch": {ThreadsBatch: -1},
+		"ContextLength": {ContextLength: 1 << 25}, "Threads": {Threads: 1000},
 		"BatchSize": {BatchSize: -1}, "GPULayers": {GPULayers: -1}, "QueueLength": {QueueLength: -1}, "Poll": {Poll: &poll},
 	} {
 		var bad *OptionError
@@ -77,7 +77,7 @@ func TestOptionsDefaults(t *testing.T) {
 		}
 	}
 	var o Options
-	if err := o.setDefaults(); err != nil || o.Threads != DefaultThreads() || o.ThreadsBatch != o.Threads ||
+	if err := o.setDefaults(); err != nil || o.Threads != 0 ||
 		o.BatchSize != DefaultBatchSize || o.QueueLength != DefaultQueueLength || *o.Poll != DefaultPoll || o.Logger == nil {
 		t.Errorf("defaults: %+v, %v", o, err)
 	}

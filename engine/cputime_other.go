@@ -1,0 +1,6 @@
+//go:build !linux
+
+package engine
+
+// newCPUTime returns nil: only Linux is asked so far.
+func newCPUTime() cpuTime { return nil }
