@@ -34,6 +34,8 @@ func NewPredict[In, Out any](instruction string, opts *PredictOptions) *Predict[
 func (p *Predict[In, Out]) Signature() *Signature { return p.core.Signature() }
 
 // Call returns the answer to one input. Errors are those of [Predictor.Call].
+// Text that was cut off at the token limit is no error: [Predict.Run] tells by
+// its Finish.
 func (p *Predict[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	result, err := p.Run(ctx, in)
 	if err != nil {

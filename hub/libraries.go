@@ -43,7 +43,7 @@ func (h *Hub) Libraries(ctx context.Context) (*Libraries, error) {
 		return nil, fmt.Errorf("no prebuilt %s are known: build llama.cpp and name its folder with CRIA_LLAMA_DIR", what)
 	}
 	if h.opts.Offline {
-		return nil, fmt.Errorf("%s are not in the cache and fetching is off (%w): run once without CRIA_OFFLINE, or set CRIA_LLAMA_DIR", what, ErrOffline)
+		return nil, fmt.Errorf("%s are not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline), or set CRIA_LLAMA_DIR", what, ErrOffline)
 	}
 	w, err := h.begin(ctx, what)
 	if err != nil {

@@ -113,7 +113,7 @@ func (h *Hub) model(ctx context.Context, key string, card *Card, sources []model
 		return m, nil
 	}
 	if h.opts.Offline {
-		return nil, fmt.Errorf("model %s is not in the cache and fetching is off (%w): run once without CRIA_OFFLINE", key, ErrOffline)
+		return nil, fmt.Errorf("model %s is not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline)", key, ErrOffline)
 	}
 	if card != nil && !h.accepted(card) {
 		return nil, &LicenseError{card.Name, card.License}

@@ -23,7 +23,7 @@ type Options struct {
 	Hub *hub.Options
 
 	ContextLength int // tokens of a prompt and its reply together; 0: see [engine.Options]
-	Threads       int // for computing on the CPU; 0: one for each physical core
+	Threads       int // for computing on the CPU; 0: one for each physical core, fewer while other processes are busy
 	GPULayers     int // layers to put on a GPU; 0: none
 
 	// ChatTemplate replaces the model's own chat template: the name of one of
@@ -78,7 +78,7 @@ func (o *Options) validate() error {
 	case o.ContextLength < 0:
 		return fmt.Errorf("context length %d is negative; 0 is the default", o.ContextLength)
 	case o.Threads < 0:
-		return fmt.Errorf("threads %d is negative; 0 is one for each physical core", o.Threads)
+		return fmt.Errorf("threads %d is negative; 0 is the default", o.Threads)
 	case o.GPULayers < 0:
 		return fmt.Errorf("GPU layers %d is negative; 0 is none", o.GPULayers)
 	}

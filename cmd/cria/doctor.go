@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/cria-lm/cria/hub"
@@ -107,7 +109,7 @@ func (d *doctor) models() {
 			hasDefault = hasDefault || ref == hub.DefaultModel
 		}
 	}
-	d.found("cache", "%s: %d models, %s", d.hub.CacheDir(), len(models), humanize.IBytes(uint64(size)))
+	d.found("cache", "%s: %s, %s", d.hub.CacheDir(), english.Plural(len(models), "model", ""), humanize.IBytes(uint64(size)))
 	if !hasDefault {
 		d.found("default model", "%s: not in the cache", hub.DefaultModel)
 		d.advise("run cria pull to fetch the default model")
@@ -139,7 +141,7 @@ func (d *doctor) libraries(ctx context.Context) error {
 	if info.CPUVariant != "" {
 		d.found("CPU variant", "%s", filepath.Base(info.CPUVariant))
 	}
-	d.found("CPU features", "%s", llama.PrintSystemInfo())
+	d.found("CPU features", "%s", strings.Trim(llama.PrintSystemInfo(), " |\n"))
 	for _, dev := range llama.Devices() {
 		free, total := dev.Memory()
 		d.found("device", "%s (%s): %s, %s of %s free", dev.Name(), dev.Type(), dev.Description(), humanize.IBytes(free), humanize.IBytes(total))

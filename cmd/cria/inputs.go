@@ -23,7 +23,7 @@ func readInputs(sig *cria.Signature, assignments []string, stdin io.Reader) (cri
 	for _, a := range assignments {
 		name, text, ok := strings.Cut(a, "=")
 		if !ok {
-			return nil, usageError{fmt.Errorf("%q is not NAME=VALUE", a)}
+			return nil, usageError{fmt.Errorf("%q is not NAME=VALUE; the inputs are %s", a, inputNames(sig))}
 		}
 		if _, dup := inputs[name]; dup {
 			return nil, usageError{fmt.Errorf("input %q is given twice", name)}
@@ -39,6 +39,14 @@ func readInputs(sig *cria.Signature, assignments []string, stdin io.Reader) (cri
 	return inputs, sig.CheckInputs(inputs)
 }
 
+func inputNames(sig *cria.Signature) string {
+	var names []string
+	for _, f := range sig.Inputs() {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // inputText resolves @file, @- and @@.
 func inputText(text string, stdin io.Reader) (string, error) {
 	name, ok := strings.CutPrefix(text, "@")
@@ -47,6 +55,8 @@ func inputText(text string, stdin io.Reader) (string, error) {
 		return text, nil
 	case strings.HasPrefix(name, "@"):
 		return name, nil
+	case name == "":
+		return "", errors.New("the name of a file is missing after @ (write @@ for a value that begins with @)")
 	case name == "-":
 		return readText(stdin)
 	}
@@ -82,7 +92,10 @@ func inputValue(sig *cria.Signature, name, text string) (any, error) {
 	default:
 		var value any
 		if err := decodeJSON([]byte(text), &value); err != nil {
-			return nil, fmt.Errorf("want %s as JSON, got %q", t, text)
+			if t.Kind == cria.KindList {
+				return nil, fmt.Errorf("want %s as JSON, such as [\"a\", \"b\"], got %q", t, text)
+			}
+			return nil, fmt.Errorf("want %s, got %q", t, text)
 		}
 		return value, nil
 	}

@@ -48,12 +48,15 @@ func run(ctx context.Context, args []string, std streams) int {
 		fmt.Fprintln(std.err, "cria: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(std.err, "cria: "+oneLine(err))
+	fmt.Fprintln(std.err, "cria: "+message(err))
 	return exitCode(err)
 }
 
-func oneLine(err error) string {
-	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+// message is an error on one line, without the name of its kind where the cause
+// says as much.
+func message(err error) string {
+	text := strings.TrimPrefix(err.Error(), llamacpp.ErrModelNotLoaded.Error()+": ")
+	return strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
 }
 
 // usageError marks a mistake in the command line.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,10 +16,11 @@ import (
 func newModels(g *globals) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "models",
-		Short: "List the models in the cache",
-		Long:  "Models lists the models in the cache; with --all those of the catalogue too.",
-		Args:  cobra.NoArgs,
+		Use:        "models",
+		SuggestFor: []string{"list", "ls"},
+		Short:      "List the models in the cache",
+		Long:       "Models lists the models in the cache; with --all those of the catalogue too.",
+		Args:       cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			h, err := g.hub()
 			if err != nil {
@@ -39,6 +41,9 @@ func listCached(w io.Writer, h *hub.Hub) error {
 	models, err := h.Models()
 	if err != nil {
 		return err
+	}
+	if len(models) == 0 {
+		return printLine(w, "no model is in the cache yet: cria pull fetches the default one, cria models --all lists others")
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tSIZE\tFETCHED\tSHA256\tCHECKED\tFROM")
@@ -95,7 +100,7 @@ func newVerify(g *globals) *cobra.Command {
 			if err := h.Verify(cmd.Context(), args...); err != nil {
 				return err
 			}
-			return printLine(g.out, "every model is as it was fetched")
+			return printLine(g.out, "what is in the cache is as it was fetched")
 		},
 		ValidArgsFunction: completeModels(g),
 	}
@@ -103,9 +108,15 @@ func newVerify(g *globals) *cobra.Command {
 
 func newRemove(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "rm MODEL...",
-		Short: "Remove models from the cache",
-		Args:  cobra.MinimumNArgs(1),
+		Use:        "rm MODEL...",
+		SuggestFor: []string{"remove", "delete"},
+		Short:      "Remove models from the cache",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("rm needs the name of a model; cria models lists them")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := g.hub()
 			if err != nil {

@@ -13,8 +13,9 @@ import (
 
 func newPull(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "pull [MODEL]...",
-		Short: "Fetch llama.cpp's libraries and models, so that later runs need no network",
+		Use:        "pull [MODEL]...",
+		SuggestFor: []string{"fetch", "download", "get", "install"},
+		Short:      "Fetch llama.cpp's libraries and models, so that later runs need no network",
 		Long: `Pull fetches llama.cpp's libraries and the models named (the default model if
 none is), verifies them and keeps them in the cache. What is there already is
 not fetched again. A model is

@@ -57,13 +57,15 @@ Environment:
   CRIA_OFFLINE=1       fetch nothing
   CRIA_ACCEPT_LICENSE  models or licences whose terms you accept, with commas
   HF_TOKEN             for private and gated models on Hugging Face
-  HF_ENDPOINT          a mirror of Hugging Face`,
+  HF_ENDPOINT          a mirror of Hugging Face
+  CRIA_LLAMA_RELEASES  a mirror of llama.cpp's release archives`,
 		Version:       versionText(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(std.in)
 	root.SetOut(std.out)
@@ -95,6 +97,19 @@ Environment:
 		}
 	}
 	return root
+}
+
+// knownCommand is the root's check of its arguments: whatever stands there is no
+// command.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see cria help"
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q; %s", args[0], hint)
 }
 
 // hubOptions are the global flags as the hub takes them.
@@ -129,7 +144,7 @@ func (g *globals) logger() *slog.Logger {
 	if !g.verbose {
 		return nil
 	}
-	return slog.New(slog.NewTextHandler(g.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(g.err, &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
 func isTerminal(w io.Writer) bool {

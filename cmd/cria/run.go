@@ -36,8 +36,9 @@ type runFlags struct {
 func newRun(g *globals) *cobra.Command {
 	f := &runFlags{globals: g}
 	cmd := &cobra.Command{
-		Use:   "run SIGNATURE [NAME=VALUE]...",
-		Short: "Ask a model to fill in a signature's outputs",
+		Use:        "run SIGNATURE [NAME=VALUE]...",
+		SuggestFor: []string{"ask", "predict", "chat"},
+		Short:      "Ask a model to fill in a signature's outputs",
 		Long: `Run asks a model to fill in the outputs of a signature.
 
 A signature names inputs and outputs, with types if they are not text:
@@ -55,7 +56,12 @@ with --json an object.`,
   cria run "review -> sentiment: Literal['positive','negative']" review=@review.txt
   cria run --cot "question -> answer" question="What is 7 plus 5?"
   cria run --json --demos examples.jsonl "text -> name, city, age: int" text="..."`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New(`run needs a signature, such as "question -> answer"; see cria run --help`)
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("seed") {
 				f.sampling.Seed = &f.seed
@@ -74,7 +80,7 @@ with --json an object.`,
 	flags.BoolVar(&f.showPrompt, "show-prompt", false, "print the prompt instead of running it")
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
-	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core)")
+	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
 	flags.IntVar(&f.maxTokens, "max-tokens", llamacpp.DefaultMaxTokens, "tokens to generate at most")
 	flags.Float64Var(&f.sampling.Temperature, "temperature", 0, "0 always takes the most probable token")
 	flags.IntVar(&f.sampling.TopK, "top-k", 0, "keep this many of the most probable tokens; 0 keeps all")
@@ -135,7 +141,7 @@ func (f *runFlags) signature(text string) (*cria.Signature, error) {
 	}
 	demos, err := readDemos(f.demos)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError{fmt.Errorf("--demos: %w", err)}
 	}
 	if sig, err = sig.WithDemos(demos...); err != nil {
 		return nil, usageError{fmt.Errorf("%s: %w", f.demos, err)}
@@ -172,7 +178,7 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 	case f.stream:
 		return f.streamAnswer(ctx, p, inputs)
 	}
-	prediction, err := p.Call(ctx, inputs)
+	prediction, err := f.call(ctx, p, inputs)
 	if err != nil {
 		return err
 	}
@@ -183,11 +189,31 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 	return printLines(f.out, p.Signature(), prediction.Value)
 }
 
+// call is the predictor's Call, with a word about its progress on a terminal
+// when it takes long.
+func (f *runFlags) call(ctx context.Context, p *cria.Predictor, inputs cria.Example) (*cria.Prediction, error) {
+	if f.quiet || !isTerminal(f.err) {
+		return p.Call(ctx, inputs)
+	}
+	status := newStatus(f.err, "generating")
+	defer status.done()
+	for delta, err := range p.Stream(ctx, inputs) {
+		if err != nil || delta.Result != nil {
+			return delta.Result, err
+		}
+		status.step()
+	}
+	return nil, errors.New("the reply has no end")
+}
+
 // streamAnswer prints text as it comes, in the form of printLines.
 func (f *runFlags) streamAnswer(ctx context.Context, p *cria.Predictor, inputs cria.Example) error {
 	named := len(p.Signature().Outputs()) > 1
-	current := ""
+	current, open := "", false // open: the last line has no end yet
 	for delta, err := range p.Stream(ctx, inputs) {
+		if err != nil && open {
+			err = cmp.Or(printLine(f.out, ""), err)
+		}
 		if err != nil {
 			return err
 		}
@@ -201,6 +227,9 @@ func (f *runFlags) streamAnswer(ctx context.Context, p *cria.Predictor, inputs c
 		}
 		if delta.Result != nil {
 			f.warnIfCutOff(delta.Result.Finish)
+		}
+		if text != "" {
+			open = !strings.HasSuffix(text, "\n")
 		}
 		if _, err := fmt.Fprint(f.out, text); err != nil {
 			return err
