@@ -30,15 +30,32 @@ func printLines(w io.Writer, sig *cria.Signature, values cria.Example) error {
 
 // printJSON prints one object on one line, its fields in declared order.
 func printJSON(w io.Writer, sig *cria.Signature, values cria.Example) error {
-	var members []string
-	for _, f := range sig.Outputs() {
-		value, err := encodeJSON(values[f.Name])
-		if err != nil {
-			return err
-		}
-		members = append(members, fmt.Sprintf("%q:%s", f.Name, value))
+	object, err := jsonObject(outputNames(sig), values)
+	if err != nil {
+		return err
 	}
-	return printLine(w, "{"+strings.Join(members, ",")+"}")
+	return printLine(w, object)
+}
+
+func outputNames(sig *cria.Signature) []string {
+	var names []string
+	for _, f := range sig.Outputs() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// jsonObject writes the named values in that order, on one line.
+func jsonObject(names []string, values cria.Example) (string, error) {
+	var members []string
+	for _, name := range names {
+		value, err := encodeJSON(values[name])
+		if err != nil {
+			return "", err
+		}
+		members = append(members, fmt.Sprintf("%q:%s", name, value))
+	}
+	return "{" + strings.Join(members, ",") + "}", nil
 }
 
 // encodeJSON writes compact JSON without escaping <, > and &.

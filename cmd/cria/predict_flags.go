@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llamacpp"
+)
+
+// predictFlags are the flags of every command that runs a signature on a model.
+type predictFlags struct {
+	*globals
+	model        string
+	instructions string
+	demos        string
+	cot          bool
+
+	chatTemplate  string
+	contextLength int
+	threads       int
+	maxTokens     int
+	sampling      cria.Sampling
+	seed          uint32
+}
+
+// add declares the flags. It takes the command's PreRun.
+func (f *predictFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&f.model, "model", "m", "", "name from the catalogue, file, hf:, https: or pip: reference (default \""+hub.DefaultModel+"\")")
+	flags.StringVarP(&f.instructions, "instructions", "i", "", "what the model is to do (default \"Read the {inputs} and give the {outputs}.\")")
+	flags.StringVar(&f.demos, "demos", "", "file with demonstrations: one JSON object of inputs and outputs a line")
+	flags.BoolVar(&f.cot, "cot", false, "let the model reason first (adds an output \"reasoning\")")
+	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
+	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
+	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
+	flags.IntVar(&f.maxTokens, "max-tokens", llamacpp.DefaultMaxTokens, "tokens to generate at most")
+	flags.Float64Var(&f.sampling.Temperature, "temperature", 0, "0 always takes the most probable token")
+	flags.IntVar(&f.sampling.TopK, "top-k", 0, "keep this many of the most probable tokens; 0 keeps all")
+	flags.Float64Var(&f.sampling.TopP, "top-p", 1, "keep the most probable tokens that together reach this probability")
+	flags.Float64Var(&f.sampling.MinP, "min-p", 0, "keep tokens of at least this share of the best one's probability")
+	flags.Float64Var(&f.sampling.RepeatPenalty, "repeat-penalty", 1, "make recent tokens less probable; 1 is none")
+	flags.Uint32Var(&f.seed, "seed", 0, "make random choices repeat (default: others each time)")
+	mustRegister(cmd, "model", completeModels(f.globals))
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		if cmd.Flags().Changed("seed") {
+			f.sampling.Seed = &f.seed
+		}
+	}
+}
+
+func (f *predictFlags) signature(text string) (*cria.Signature, error) {
+	sig, err := cria.ParseSignature(text)
+	if err != nil {
+		return nil, err
+	}
+	if sig, err = sig.WithInstruction(f.instructions); err != nil {
+		return nil, usageError{err}
+	}
+	if f.cot {
+		if sig, err = sig.WithReasoning(); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	if f.demos == "" {
+		return sig, nil
+	}
+	demos, err := readDemos(f.demos)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--demos: %w", err)}
+	}
+	if sig, err = sig.WithDemos(demos...); err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", f.demos, err)}
+	}
+	return sig, nil
+}
+
+func (f *predictFlags) validate() error {
+	switch {
+	case f.maxTokens <= 0:
+		return fmt.Errorf("--max-tokens %d must be more than 0", f.maxTokens)
+	case f.contextLength < 0:
+		return fmt.Errorf("--context-length %d is negative", f.contextLength)
+	case f.threads < 0:
+		return fmt.Errorf("--threads %d is negative", f.threads)
+	}
+	return f.sampling.Validate()
+}
+
+func (f *predictFlags) predictor(sig *cria.Signature) (*cria.Predictor, error) {
+	return cria.NewPredictor(sig, &cria.PredictOptions{Sampling: &f.sampling, MaxTokens: f.maxTokens})
+}
+
+func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) {
+	return llamacpp.Load(ctx, f.model, &llamacpp.Options{
+		Hub:           f.hubOptions(),
+		ContextLength: f.contextLength,
+		Threads:       f.threads,
+		ChatTemplate:  f.chatTemplate,
+		Logger:        f.logger(),
+	})
+}
+
+// completeModels offers the names of the catalogue and of the cache.
+func completeModels(g *globals) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, card := range hub.Catalog() {
+			names = append(names, card.Name+"\t"+card.Description)
+		}
+		h, err := g.hub()
+		if err != nil {
+			return names, cobra.ShellCompDirectiveDefault
+		}
+		cached, err := h.Models()
+		if err != nil {
+			return names, cobra.ShellCompDirectiveDefault
+		}
+		for _, m := range cached {
+			for _, ref := range m.Refs {
+				if strings.Contains(ref, ":") {
+					names = append(names, ref)
+				}
+			}
+		}
+		return names, cobra.ShellCompDirectiveDefault
+	}
+}
+
+// mustRegister ties a completion to a flag; the flag's name is the only thing
+// that can be wrong.
+func mustRegister(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(errors.Join(errors.New("registering the completion of --"+flag), err))
+	}
+}
