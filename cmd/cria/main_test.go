@@ -15,7 +15,13 @@ import (
 	"github.com/cria-lm/cria/internal/testmodel"
 )
 
+// asCommand makes a process of the test binary the command itself.
+const asCommand = "CRIA_TEST_AS_COMMAND"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
 	code := testmodel.Main(m)
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ Answers go to standard output, everything else to standard error.
 
 Exit codes:
   0    success
-  1    the call failed
+  1    the call failed, or records of a batch did
   2    the command line is wrong: flags, signature, inputs
   3    the libraries or the model could not be fetched or loaded
   4    the model's reply does not have the declared outputs
@@ -85,7 +86,7 @@ Environment:
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "show no progress")
 	flags.BoolVarP(&g.verbose, "verbose", "v", false, "log what happens, llama.cpp's own log included")
 
-	root.AddCommand(newRun(g), newPull(g), newModels(g), newRemove(g), newDoctor(g), newVersion(g))
+	root.AddCommand(newRun(g), newBatch(g), newPull(g), newModels(g), newRemove(g), newDoctor(g), newVersion(g))
 	for _, c := range append(root.Commands(), root) {
 		if args := c.Args; args != nil {
 			c.Args = func(cmd *cobra.Command, given []string) error {
@@ -106,7 +107,13 @@ func knownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := "see cria help"
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+	near := root.SuggestionsFor(args[0])
+	for _, c := range root.Commands() {
+		if slices.Contains(c.SuggestFor, args[0]) {
+			near = []string{c.Name()} // another tool's word for it, not a slip
+		}
+	}
+	if len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return fmt.Errorf("unknown command %q; %s", args[0], hint)

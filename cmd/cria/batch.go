@@ -1,0 +1,221 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/engine"
+)
+
+// batchFlags are the flags of cria batch.
+type batchFlags struct {
+	predictFlags
+	inPath      string
+	outPath     string
+	concurrency int
+	resume      bool
+}
+
+func newBatch(g *globals) *cobra.Command {
+	f := &batchFlags{predictFlags: predictFlags{globals: g}}
+	cmd := &cobra.Command{
+		Use:        "batch SIGNATURE [--in FILE.jsonl] [--out FILE.jsonl]",
+		SuggestFor: []string{"map", "bulk"},
+		Short:      "Run a signature on every line of a JSONL file",
+		Long: `Batch fills in the outputs of a signature (see cria run --help) for every line of
+its input, a JSON object of inputs each, and writes one line for each, in the
+order of the input: a JSON object of the outputs.
+
+A member "id" that is not an input is copied to the line's output. What cannot
+be answered gives {"error": "..."} instead; the others go on, and the exit code
+is 1 at the end. Blank lines are skipped. Where answers repeat (temperature 0, or
+a seed), inputs that were just answered are not computed again.
+
+Every line is written at once and whole. A batch that was interrupted goes on
+with --resume: as many inputs are skipped as the output has lines, failures
+included, so the input must be the same.`,
+		Example: `  cria batch "review -> sentiment: Literal['positive','negative']" --in reviews.jsonl --out answers.jsonl
+  cria batch "question -> answer" --in questions.jsonl --out answers.jsonl --resume
+  cria batch "text -> name, age: int" --demos examples.jsonl < texts.jsonl`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New(`batch needs one signature, such as "question -> answer"; see cria batch --help`)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd.Context(), args[0])
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	f.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.inPath, "in", "-", "file with one JSON object of inputs a line; - is standard input")
+	flags.StringVar(&f.outPath, "out", "-", "file for one JSON object of outputs a line; - is standard output")
+	flags.IntVar(&f.concurrency, "concurrency", 8, "records to work on at once")
+	flags.BoolVar(&f.resume, "resume", false, "go on with an output that is there in part")
+	return cmd
+}
+
+func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
+	// Everything that can be wrong is found before anything is fetched or loaded.
+	sig, err := f.signature(signature)
+	if err != nil {
+		return err
+	}
+	if err := f.validate(sig); err != nil {
+		return usageError{err}
+	}
+	predictor, err := f.predictor(sig)
+	if err != nil {
+		return err
+	}
+	in, err := openBatchInput(f.inPath, f.in)
+	if err != nil {
+		return usageError{err}
+	}
+	defer in.close()
+	out, err := openBatchOutput(f.outPath, f.out, f.resume)
+	if err != nil {
+		return usageError{err}
+	}
+	defer func() { err = cmp.Or(err, out.close(err)) }()
+	switch {
+	case in.total >= 0 && in.total < out.lines:
+		return tooManyLines(out.lines, in.total)
+	case out.lines > 0 && in.total == out.lines: // no need of a model
+		return f.finish(newTally(out.failed))
+	}
+	model, err := f.load(ctx)
+	if err != nil {
+		return err
+	}
+	b := &batch{batchFlags: f, sig: sig, predictor: predictor, in: in, out: out}
+	err = b.run(cria.With(ctx, cria.Scope{LM: f.cached(model)}))
+	return cmp.Or(err, model.Close())
+}
+
+func (f *batchFlags) validate(sig *cria.Signature) error {
+	switch {
+	case f.concurrency < 1 || f.concurrency > engine.DefaultQueueLength:
+		return fmt.Errorf("--concurrency %d is not from 1 to %d", f.concurrency, engine.DefaultQueueLength)
+	case f.resume && f.outPath == "-":
+		return errors.New("--resume needs --out FILE, the output to go on with")
+	case sameFile(f.inPath, f.outPath):
+		return fmt.Errorf("--in and --out are the same file, %s", f.inPath)
+	case slices.Contains(outputNames(sig), "error"):
+		return errors.New(`an output named "error" would read like a failure; give it another name`)
+	}
+	return f.predictFlags.validate()
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
+}
+
+// cached puts a response cache before the model, unless every answer is to be
+// another one.
+func (f *batchFlags) cached(model cria.LM) cria.LM {
+	if f.sampling.Temperature > 0 && f.sampling.Seed == nil {
+		return model
+	}
+	return cria.NewCache(model, nil)
+}
+
+// batch is one run over an input.
+type batch struct {
+	*batchFlags
+	sig       *cria.Signature
+	predictor *cria.Predictor
+	in        *batchInput
+	out       *batchOutput
+}
+
+// window is how many records may be in work or finished but not yet written,
+// for each record in work.
+const window = 4
+
+func (b *batch) run(ctx context.Context) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	records := make(chan record)
+	ended := make(chan error, 1)
+	go func() {
+		defer close(records)
+		ended <- b.in.read(reading, b.sig, b.out.lines, records)
+	}()
+
+	tally := newTally(b.out.failed)
+	bar := b.newBar()
+	err := inOrder(ctx, b.concurrency, window*b.concurrency, records, b.answer, func(a answer) error {
+		if err := b.out.write(a.line); err != nil {
+			return err
+		}
+		tally.add(a)
+		bar.step()
+		return nil
+	})
+	bar.done()
+	if err == nil {
+		err = <-ended // after an error it may sit in a read that nothing ends
+	}
+	failure := b.finish(tally)
+	return cmp.Or(err, failure)
+}
+
+// finish sums up and returns an error if the output has failures.
+func (f *batchFlags) finish(t *tally) error {
+	if !f.quiet {
+		fmt.Fprintln(f.err, "cria: "+t.summary())
+	}
+	return t.failure()
+}
+
+// answer is what becomes of a record.
+type answer struct {
+	line       string           // of the output
+	prediction *cria.Prediction // nil: the record failed
+}
+
+// answer fails only if ctx ends: failures of a record are its answer.
+func (b *batch) answer(ctx context.Context, r record) (answer, error) {
+	prediction, err := b.predict(ctx, r)
+	if err != nil && ctx.Err() != nil {
+		return answer{}, ctx.Err()
+	}
+	var names []string
+	values := cria.Example{}
+	if r.hasID {
+		names, values["id"] = append(names, "id"), r.id
+	}
+	if err != nil {
+		names, values["error"] = append(names, "error"), message(err)
+	} else {
+		for _, name := range outputNames(b.sig) {
+			names, values[name] = append(names, name), prediction.Value[name]
+		}
+	}
+	line, err := jsonObject(names, values)
+	return answer{line, prediction}, err
+}
+
+func (b *batch) predict(ctx context.Context, r record) (*cria.Prediction, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	return b.predictor.Call(ctx, r.inputs)
+}
+
+func tooManyLines(have, inputs int) error {
+	return usageError{fmt.Errorf("the output has %s, but the input only %d: they do not belong together", english.Plural(have, "line", ""), inputs)}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/cria-lm/cria"
+)
+
+// batchInput is where records come from.
+type batchInput struct {
+	r     io.Reader
+	file  *os.File // nil for standard input
+	total int      // records; -1 if not known before they are read
+}
+
+func openBatchInput(path string, stdin io.Reader) (*batchInput, error) {
+	if path == "-" {
+		return &batchInput{r: stdin, total: -1}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	in := &batchInput{r: f, file: f, total: -1}
+	if !info.Mode().IsRegular() {
+		return in, nil
+	}
+	in.total = 0
+	for _, err := range textLines(f) {
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		in.total++
+	}
+	if _, err = f.Seek(0, io.SeekStart); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return in, nil
+}
+
+func (in *batchInput) close() {
+	if in.file != nil {
+		_ = in.file.Close() // nothing was written to it
+	}
+}
+
+// record is one line of the input.
+type record struct {
+	inputs cria.Example
+	id     any
+	hasID  bool
+	err    error // why the line has no inputs
+}
+
+// read sends the records to a channel, but for the first few.
+func (in *batchInput) read(ctx context.Context, sig *cria.Signature, skip int, to chan<- record) error {
+	n := 0
+	for line, err := range textLines(in.r) {
+		if err != nil {
+			return fmt.Errorf("reading the input: %w", err)
+		}
+		if n++; n <= skip {
+			continue
+		}
+		select {
+		case to <- line.record(sig):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if n < skip {
+		return tooManyLines(skip, n)
+	}
+	return nil
+}
+
+// textLine is a line with something in it.
+type textLine struct {
+	number int
+	text   []byte
+	long   bool // longer than maxInput, and cut off
+}
+
+func textLines(r io.Reader) iter.Seq2[textLine, error] {
+	return func(yield func(textLine, error) bool) {
+		buf := bufio.NewReader(r)
+		for n := 1; ; n++ {
+			line, end := readLine(buf)
+			line.number, line.text = n, bytes.TrimSpace(line.text)
+			if len(line.text) > 0 && !yield(line, nil) {
+				return
+			}
+			if end == io.EOF {
+				return
+			}
+			if end != nil {
+				yield(textLine{}, end)
+				return
+			}
+		}
+	}
+}
+
+// readLine reads up to the line's end, but keeps no more of it than is allowed.
+func readLine(r *bufio.Reader) (line textLine, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if room := maxInput - len(line.text); len(part) > room {
+			part, line.long = part[:room], true
+		}
+		line.text = append(line.text, part...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+func (l textLine) record(sig *cria.Signature) record {
+	var r record
+	switch {
+	case l.long:
+		r.err = fmt.Errorf("line %d: longer than %d MiB", l.number, maxInput>>20)
+		return r
+	case !utf8.Valid(l.text):
+		r.err = fmt.Errorf("line %d: not valid UTF-8", l.number)
+		return r
+	}
+	err := decodeJSON(l.text, &r.inputs)
+	if err == nil && r.inputs == nil {
+		err = errors.New("got null")
+	}
+	if err != nil {
+		r.err = fmt.Errorf("line %d: want a JSON object of inputs: %w", l.number, err)
+		return r
+	}
+	if !declares(sig, "id") {
+		r.id, r.hasID = r.inputs["id"]
+		delete(r.inputs, "id")
+	}
+	return r
+}
+
+// declares reports whether a field of the signature has this name.
+func declares(sig *cria.Signature, name string) bool {
+	return slices.ContainsFunc(slices.Concat(sig.Inputs(), sig.Outputs()), func(f cria.Field) bool { return f.Name == name })
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// batchOutput is where answers go, one line each.
+type batchOutput struct {
+	w      io.Writer
+	file   *os.File // nil for standard output
+	isNew  bool     // the file was made by this run
+	lines  int      // that were there before
+	failed int      // of them, failures
+	wrote  bool
+}
+
+func openBatchOutput(path string, stdout io.Writer, resume bool) (*batchOutput, error) {
+	if path == "-" {
+		return &batchOutput{w: stdout}, nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return &batchOutput{w: f, file: f, isNew: true}, err
+	case err != nil:
+		return nil, err
+	case info.Mode().IsRegular() && resume:
+		return resumeOutput(path)
+	case info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s exists: give --resume to go on, or remove it", path)
+	case resume:
+		return nil, fmt.Errorf("%s is not a file that --resume can go on with", path)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0) // a pipe or a device
+	return &batchOutput{w: f, file: f}, err
+}
+
+// resumeOutput goes on behind the last whole line of a file.
+func resumeOutput(path string) (*batchOutput, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := &batchOutput{w: f, file: f}
+	end, err := out.count(f)
+	if err == nil {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return out, nil
+}
+
+// count counts the whole lines and returns where they end. What follows is half
+// a line at most: of a file that a batch did not write nothing must be cut off.
+func (out *batchOutput) count(r io.Reader) (end int64, err error) {
+	buf := bufio.NewReader(r)
+	for {
+		line, err := buf.ReadBytes('\n')
+		switch {
+		case err != nil && err != io.EOF:
+			return 0, err
+		case err == io.EOF && (len(line) == 0 || line[0] == '{'):
+			return end, nil
+		}
+		var answer map[string]json.RawMessage
+		if !bytes.HasPrefix(line, []byte("{")) || json.Unmarshal(line, &answer) != nil {
+			return 0, fmt.Errorf("line %d is not an answer: this is no output to go on with", out.lines+1)
+		}
+		if answer["error"] != nil {
+			out.failed++
+		}
+		out.lines++
+		end += int64(len(line))
+	}
+}
+
+// write hands a line to the system whole, so that a batch that is killed leaves
+// no half of one.
+func (out *batchOutput) write(line string) error {
+	out.wrote = true
+	return printLine(out.w, line)
+}
+
+// close removes a file that this run made for nothing, because it failed.
+func (out *batchOutput) close(failed error) error {
+	if out.file == nil {
+		return nil
+	}
+	err := out.file.Close()
+	if out.isNew && !out.wrote && failed != nil {
+		return errors.Join(err, os.Remove(out.file.Name()))
+	}
+	return err
+}

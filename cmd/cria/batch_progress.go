@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/cria-lm/cria"
+)
+
+// tally counts what a batch did.
+type tally struct {
+	start         time.Time
+	records       int
+	failed        int
+	failedBefore  int // in the output that the batch went on with
+	cutOff        int
+	cached        int
+	prompt, reply int // tokens that were computed
+}
+
+func newTally(failedBefore int) *tally {
+	return &tally{start: time.Now(), failedBefore: failedBefore}
+}
+
+func (t *tally) add(a answer) {
+	t.records++
+	if a.prediction == nil {
+		t.failed++
+		return
+	}
+	if a.prediction.Finish == cria.FinishLength {
+		t.cutOff++
+	}
+	if a.prediction.Usage.Cached {
+		t.cached++
+		return
+	}
+	t.prompt += a.prediction.Usage.PromptTokens
+	t.reply += a.prediction.Usage.CompletionTokens
+}
+
+func (t *tally) summary() string {
+	took := time.Since(t.start).Seconds()
+	cutOff := ""
+	if t.cutOff > 0 {
+		cutOff = fmt.Sprintf(", %d cut off (see --max-tokens)", t.cutOff)
+	}
+	return fmt.Sprintf("%s, %d failed%s, %d cached; %s tokens in, %s out; %.1f s, %.1f records/s, %.1f tokens/s",
+		english.Plural(t.records, "record", ""), t.failed, cutOff, t.cached,
+		humanize.Comma(int64(t.prompt)), humanize.Comma(int64(t.reply)),
+		took, float64(t.records)/took, float64(t.reply)/took)
+}
+
+// failure is the error of a batch whose output, as a whole, has failures.
+func (t *tally) failure() error {
+	switch failed := t.failed + t.failedBefore; {
+	case failed == 0:
+		return nil
+	case t.failedBefore > 0:
+		return fmt.Errorf("%s failed, %d of them before --resume; the output says why", english.Plural(failed, "record", ""), t.failedBefore)
+	default:
+		return fmt.Errorf("%s failed; the output says why", english.Plural(failed, "record", ""))
+	}
+}
+
+// batchBar shows on a terminal how far a batch is. Nil shows nothing.
+type batchBar struct{ bar *progressbar.ProgressBar }
+
+func (b *batch) newBar() *batchBar {
+	// Answers on a terminal show well enough that there is progress.
+	if b.quiet || !isTerminal(b.err) || isTerminal(b.out.w) {
+		return nil
+	}
+	total := -1 // the bar's word for unknown
+	if b.in.total >= 0 {
+		total = b.in.total - b.out.lines
+	}
+	return &batchBar{progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(b.err),
+		progressbar.OptionSetDescription("batch"),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("records"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionUseANSICodes(true),
+		progressbar.OptionSetSpinnerChangeInterval(0), // or a goroutine turns it for ever
+	)}
+}
+
+func (b *batchBar) step() {
+	if b != nil {
+		_ = b.bar.Add(1)
+	}
+}
+
+// done makes room for the summary.
+func (b *batchBar) done() {
+	if b != nil {
+		_ = b.bar.Clear()
+	}
+}
