@@ -36,29 +36,44 @@ type Request struct {
 }
 
 // Sampling says how a token is chosen from the model's logits. Its steps are
-// llama.cpp's, in its usual order: repeat penalty, top-k, top-p, min-p,
-// temperature, choice. A zero field switches its step off.
+// llama.cpp's, in its usual order: logit bias, penalties, DRY, top-k, typical-p,
+// top-p, min-p, temperature, choice. A zero field switches its step off.
 type Sampling struct {
 	// Temperature divides the logits. 0 chooses the most probable token, after
-	// the repeat penalty: the other fields then have no effect.
+	// bias, penalties and DRY: the other fields then have no effect.
 	Temperature float32
 
-	TopK int     // keep the k most probable tokens
-	TopP float32 // keep the most probable tokens that together reach this probability; 1 is off
-	MinP float32 // keep tokens at least this share as probable as the best
+	TopK     int     // keep the k most probable tokens
+	TypicalP float32 // keep the tokens of the most expected surprise that together exceed this probability; 1 is off
+	TopP     float32 // keep the most probable tokens that together reach this probability; 1 is off
+	MinP     float32 // keep tokens at least this share as probable as the best
+
+	// Mirostat replaces top-k, typical-p, top-p and min-p, which then have no
+	// effect. Unlike llama.cpp's, it leaves penalties and DRY on.
+	Mirostat Mirostat
 
 	// RepeatPenalty above 1 makes the tokens of the last RepeatLastN (if zero,
 	// [DefaultRepeatLastN]), prompt included, less probable: a positive logit is
-	// divided by it, a negative one multiplied. 1 is off.
-	RepeatPenalty float32
-	RepeatLastN   int
+	// divided by it, a negative one multiplied. 1 is off. Then PresencePenalty is
+	// subtracted from the logits of the same tokens, and FrequencyPenalty as many
+	// times as they occur there.
+	RepeatPenalty    float32
+	FrequencyPenalty float32
+	PresencePenalty  float32
+	RepeatLastN      int
+
+	// DRY makes repetitions of more than a token less probable.
+	DRY DRY
+
+	// LogitBias is added to the logits of tokens; minus infinity excludes one.
+	LogitBias map[Token]float32
 
 	// Seed makes a generation repeat exactly on the same machine and model; nil
 	// takes a random one.
 	Seed *uint32
 }
 
-// DefaultRepeatLastN is how many tokens back [Sampling.RepeatPenalty] looks.
+// DefaultRepeatLastN is how many tokens back the penalties of [Sampling] look.
 const DefaultRepeatLastN = 64
 
 // FinishReason says why a generation ended.
@@ -146,31 +161,68 @@ func (r *Request) check(n, limit int) error {
 			return &RequestError{fmt.Sprintf("Stop[%d]", i), "is not valid UTF-8"}
 		}
 	}
-	return r.Sampling.check()
+	return r.Sampling.check(n)
 }
 
-func (s *Sampling) check() error {
+// check reports the first unusable field, for a vocabulary of n tokens. The
+// bounds are far from anything useful and keep finite logits finite.
+func (s *Sampling) check(n int) error {
 	for _, f := range []struct {
-		name    string
-		v       float32
-		max     float64
-		allowed string
+		name     string
+		v        float32
+		min, max float64
+		allowed  string
 	}{
-		{"Temperature", s.Temperature, math.MaxFloat32, "finite and not negative"},
-		{"TopP", s.TopP, 1, "in 0 to 1"},
-		{"MinP", s.MinP, 1, "in 0 to 1"},
-		{"RepeatPenalty", s.RepeatPenalty, math.MaxFloat32, "finite and not negative"},
+		{"Temperature", s.Temperature, 0, math.MaxFloat32, "finite and not negative"},
+		{"TypicalP", s.TypicalP, 0, 1, "in 0 to 1"},
+		{"TopP", s.TopP, 0, 1, "in 0 to 1"},
+		{"MinP", s.MinP, 0, 1, "in 0 to 1"},
+		{"Mirostat.Tau", s.Mirostat.Tau, 0, 100, "in 0 to 100"},
+		{"Mirostat.Eta", s.Mirostat.Eta, 0, 1, "in 0 to 1"},
+		{"FrequencyPenalty", s.FrequencyPenalty, -100, 100, "in -100 to 100"},
+		{"PresencePenalty", s.PresencePenalty, -100, 100, "in -100 to 100"},
+		{"DRY.Multiplier", s.DRY.Multiplier, 0, 1000, "in 0 to 1000"},
 	} {
 		// Written so that NaN fails.
-		if v := float64(f.v); !(v >= 0 && v <= f.max) {
+		if v := float64(f.v); !(v >= f.min && v <= f.max) {
 			return &RequestError{"Sampling." + f.name, fmt.Sprintf("%v is not %s", f.v, f.allowed)}
 		}
 	}
-	if s.TopK < 0 {
-		return &RequestError{"Sampling.TopK", fmt.Sprintf("%d is negative; 0 is off", s.TopK)}
+	if v := s.RepeatPenalty; v != 0 && !(v >= 0.01 && v <= 100) {
+		return &RequestError{"Sampling.RepeatPenalty", fmt.Sprintf("%v is not in 0.01 to 100; 0 is off", v)}
 	}
-	if s.RepeatLastN < 0 {
-		return &RequestError{"Sampling.RepeatLastN", fmt.Sprintf("%d is negative; 0 is the default of %d", s.RepeatLastN, DefaultRepeatLastN)}
+	if v := s.DRY.Base; v != 0 && !(v >= 1 && v <= 1000) {
+		return &RequestError{"Sampling.DRY.Base", fmt.Sprintf("%v is not in 1 to 1000; 0 is the default of %v", v, DefaultDRYBase)}
+	}
+	for _, f := range []struct {
+		name string
+		v    int
+		zero string
+	}{
+		{"TopK", s.TopK, "off"},
+		{"RepeatLastN", s.RepeatLastN, fmt.Sprintf("the default of %d", DefaultRepeatLastN)},
+		{"DRY.AllowedLength", s.DRY.AllowedLength, fmt.Sprintf("the default of %d", DefaultDRYAllowedLength)},
+		{"DRY.LastN", s.DRY.LastN, "all tokens"},
+	} {
+		if f.v < 0 {
+			return &RequestError{"Sampling." + f.name, fmt.Sprintf("%d is negative; 0 is %s", f.v, f.zero)}
+		}
+	}
+	return checkBias(s.LogitBias, n)
+}
+
+// maxBias is the greatest logit bias; logits are rarely beyond 100.
+const maxBias = 1e4
+
+func checkBias(bias map[Token]float32, n int) error {
+	for t, b := range bias {
+		field := fmt.Sprintf("Sampling.LogitBias[%d]", t)
+		if t < 0 || int(t) >= n {
+			return &RequestError{field, fmt.Sprintf("the token is not in the vocabulary of %d", n)}
+		}
+		if v := float64(b); !(math.Abs(v) <= maxBias || math.IsInf(v, -1)) {
+			return &RequestError{field, fmt.Sprintf("%v is neither in -%v to %v nor minus infinity", b, maxBias, maxBias)}
+		}
 	}
 	return nil
 }

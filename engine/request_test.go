@@ -18,6 +18,13 @@ func TestRequestCheck(t *testing.T) {
 		{"", func(r *Request) {
 			r.Sampling = Sampling{Temperature: 2, TopK: 1 << 30, TopP: 1, MinP: 1, RepeatPenalty: 9}
 		}},
+		{"", func(r *Request) {
+			r.Sampling = Sampling{
+				TypicalP: 1, Mirostat: Mirostat{Tau: 100, Eta: 1}, FrequencyPenalty: -2, PresencePenalty: 2,
+				DRY:       DRY{Multiplier: 1, Base: 1, AllowedLength: math.MaxInt, LastN: math.MaxInt, Breakers: &DRYBreakers{}},
+				LogitBias: map[Token]float32{0: -inf, 99: 100},
+			}
+		}},
 		{"", func(r *Request) { r.Stop = []string{"é"} }},
 		{"Prompt", func(r *Request) { r.Prompt = nil }},
 		{"Prompt[1]", func(r *Request) { r.Prompt[1] = -1 }},
@@ -34,6 +41,26 @@ func TestRequestCheck(t *testing.T) {
 		{"Sampling.TopP", func(r *Request) { r.Sampling.TopP = -1 }},
 		{"Sampling.MinP", func(r *Request) { r.Sampling.MinP = 2 }},
 		{"Sampling.RepeatPenalty", func(r *Request) { r.Sampling.RepeatPenalty = -inf }},
+		{"Sampling.RepeatPenalty", func(r *Request) { r.Sampling.RepeatPenalty = 1e-40 }},
+		{"Sampling.RepeatPenalty", func(r *Request) { r.Sampling.RepeatPenalty = nan }},
+		{"Sampling.TypicalP", func(r *Request) { r.Sampling.TypicalP = nan }},
+		{"Sampling.TypicalP", func(r *Request) { r.Sampling.TypicalP = 1.01 }},
+		{"Sampling.Mirostat.Tau", func(r *Request) { r.Sampling.Mirostat.Tau = nan }},
+		{"Sampling.Mirostat.Tau", func(r *Request) { r.Sampling.Mirostat.Tau = -1 }},
+		{"Sampling.Mirostat.Eta", func(r *Request) { r.Sampling.Mirostat.Eta = inf }},
+		{"Sampling.FrequencyPenalty", func(r *Request) { r.Sampling.FrequencyPenalty = nan }},
+		{"Sampling.FrequencyPenalty", func(r *Request) { r.Sampling.FrequencyPenalty = -1e9 }},
+		{"Sampling.PresencePenalty", func(r *Request) { r.Sampling.PresencePenalty = inf }},
+		{"Sampling.DRY.Multiplier", func(r *Request) { r.Sampling.DRY.Multiplier = -1 }},
+		{"Sampling.DRY.Multiplier", func(r *Request) { r.Sampling.DRY.Multiplier = nan }},
+		{"Sampling.DRY.Base", func(r *Request) { r.Sampling.DRY.Base = 0.5 }},
+		{"Sampling.DRY.Base", func(r *Request) { r.Sampling.DRY.Base = nan }},
+		{"Sampling.DRY.AllowedLength", func(r *Request) { r.Sampling.DRY.AllowedLength = -1 }},
+		{"Sampling.DRY.LastN", func(r *Request) { r.Sampling.DRY.LastN = -1 }},
+		{"Sampling.LogitBias[100]", func(r *Request) { r.Sampling.LogitBias = map[Token]float32{100: 1} }},
+		{"Sampling.LogitBias[-1]", func(r *Request) { r.Sampling.LogitBias = map[Token]float32{-1: 1} }},
+		{"Sampling.LogitBias[7]", func(r *Request) { r.Sampling.LogitBias = map[Token]float32{7: inf} }},
+		{"Sampling.LogitBias[7]", func(r *Request) { r.Sampling.LogitBias = map[Token]float32{7: nan} }},
 		{"Sampling.TopK", func(r *Request) { r.Sampling.TopK = -1 }},
 		{"Sampling.RepeatLastN", func(r *Request) { r.Sampling.RepeatLastN = -1 }},
 	}

@@ -2,37 +2,52 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
-// candidate is a token that may be chosen.
-type candidate struct {
-	id    Token
-	logit float32
-	p     float32
+// sampler chooses the tokens of one request from rows of logits. It works on the
+// row in place and puts it back as it was. Itself it is small; the memory that a
+// choice takes, which grows with the vocabulary, is shared by all samplers, so
+// that a choice does not allocate. Samplers can be used at the same time, one
+// only by one goroutine.
+type sampler struct {
+	s        Sampling
+	lastN    int
+	bias     []candidate // what is added to the logits of tokens
+	random   rand.PCG
+	mu       float64 // mirostat's bound of the surprise, in bits
+	surprise float64 // of the last sample, in bits
+	top      []TokenLogprob
+	*scratch // nil between choices
 }
 
-// sampler chooses tokens from rows of logits. It works on the row in place and
-// puts it back as it was; its scratch memory is reused, so that a choice does
-// not allocate.
-type sampler struct {
-	s      Sampling
-	lastN  int
-	random rand.PCG
-	kept   []candidate
-	undo   []candidate // what was changed in the row, oldest first
-	seen   []uint32    // per token, the last penalty round that met it
-	round  uint32
+// scratch is the memory of a choice.
+type scratch struct {
+	kept  []candidate
+	undo  []candidate // what was changed in the row, oldest first
+	tally tally
+	runs  []int32
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// borrow takes scratch memory until giveBack.
+func (s *sampler) borrow() { s.scratch = scratches.Get().(*scratch) }
+
+func (s *sampler) giveBack() {
+	scratches.Put(s.scratch)
+	s.scratch = nil
 }
 
 // maxRejections is how many samples a matcher may reject before every token is
 // tested: a sample costs a pass over the row, a test 0.1 us.
 const maxRejections = 8
 
-var errNoToken = errors.New("engine: the matcher allows no token of the vocabulary")
+var errNoToken = errors.New("engine: the matcher, or the logit bias, allows no token of the vocabulary")
 
 // start prepares for a request.
 func (s *sampler) start(o *Sampling, nVocab int) {
@@ -41,9 +56,13 @@ func (s *sampler) start(o *Sampling, nVocab int) {
 	if s.lastN == 0 {
 		s.lastN = DefaultRepeatLastN
 	}
-	if len(s.seen) != nVocab {
-		s.seen, s.round = make([]uint32, nVocab), 0
+	s.bias = s.bias[:0]
+	for t, b := range o.LogitBias {
+		if t >= 0 && int(t) < nVocab {
+			s.bias = append(s.bias, candidate{id: t, logit: b})
+		}
 	}
+	s.mu = 2 * float64(o.Mirostat.Tau)
 	if o.Seed != nil {
 		s.random.Seed(uint64(*o.Seed), 0)
 	} else {
@@ -54,8 +73,18 @@ func (s *sampler) start(o *Sampling, nVocab int) {
 // choose returns the next token. If m is not nil, it is one that m allows:
 // tokens that m rejects are taken out and the choice is made again.
 func (s *sampler) choose(row []float32, history []Token, m Matcher) (Token, error) {
+	s.borrow()
+	defer s.giveBack()
 	defer s.restore(row)
-	s.penalize(row, history)
+	s.adjust(row, history)
+	t, err := s.sampleAllowed(row, m)
+	if err == nil {
+		s.learn()
+	}
+	return t, err
+}
+
+func (s *sampler) sampleAllowed(row []float32, m Matcher) (Token, error) {
 	for range maxRejections {
 		t, err := s.sample(row)
 		if err != nil {
@@ -96,113 +125,92 @@ func (s *sampler) restore(row []float32) {
 	s.undo = s.undo[:0]
 }
 
-// penalize applies the repeat penalty to the tokens of recent history, each
-// once.
-func (s *sampler) penalize(row []float32, history []Token) {
-	penalty := s.s.RepeatPenalty
-	if penalty == 0 || penalty == 1 {
-		return
-	}
-	if s.round++; s.round == 0 {
-		clear(s.seen)
-		s.round = 1
-	}
-	for _, t := range history[max(0, len(history)-s.lastN):] {
-		if s.seen[t] == s.round {
-			continue
-		}
-		s.seen[t] = s.round
-		l := row[t]
-		if l > 0 {
-			l /= penalty
-		} else {
-			l *= penalty
-		}
-		s.set(row, t, l)
-	}
-}
-
 // sample chooses from the row as it is.
 func (s *sampler) sample(row []float32) (Token, error) {
-	best, err := argmax(row)
+	t, err := argmax(row)
 	if err != nil || s.s.Temperature == 0 {
-		return best, err
+		return t, err
 	}
-	s.filter(row, row[best])
-	return s.draw(), nil
-}
-
-// filter leaves in kept the tokens that top-k, top-p and min-p keep.
-func (s *sampler) filter(row []float32, best float32) {
-	topP := s.s.TopP
-	if topP == 0 {
-		topP = 1
-	}
-	// A token's probability is MinP of the best one's where its logit is this.
-	// The logarithm of 0 is minus infinity: then nothing is below.
-	least := best + float32(math.Log(float64(s.s.MinP)))
+	best := row[t]
 	switch {
-	case s.s.TopK > 0 && s.s.TopK < len(row):
-		s.topK(row)
-		if topP < 1 {
-			s.topP(topP)
-		}
-	case topP < 1:
-		s.nucleus(row, best, topP)
-	default:
-		s.collect(row, least)
-		return
+	case s.s.Mirostat.Tau > 0:
+		s.mirostat(row, t)
+		return s.draw(), nil
+	case s.filter(row, best):
+		return s.drawAny(row, best), nil
 	}
-	s.kept = slices.DeleteFunc(s.kept, func(c candidate) bool { return c.logit < least })
+	return s.draw(), nil
 }
 
 // draw chooses among kept with the probabilities of their logits over the
 // temperature.
 func (s *sampler) draw() Token {
-	best := s.kept[0].logit
-	for _, c := range s.kept {
-		best = max(best, c.logit)
+	sum := s.heat(s.best())
+	return s.pick(s.uniform()*sum, sum)
+}
+
+// drawAny is draw with all of the row, and as exact, without exponentiating all
+// of it: a token that is far below the best is drawn as if it were just near
+// enough to be in kept, and then rejected with the probability that makes up for
+// it. Few draws are needed, about [maxFar] at most, because the far tokens weigh
+// so little even then.
+func (s *sampler) drawAny(row []float32, best float32) Token {
+	t := float64(s.s.Temperature)
+	least := below(best, t*max(4, math.Log(float64(len(row))/maxFar)))
+	s.collect(row, least)
+	near := s.heat(best)
+	// The most probable of the others; the next number, so that no rounding of a
+	// low temperature makes it as probable as the best.
+	far := float64(math.Nextafter32(least, float32(math.Inf(-1))))
+	bound := math.Exp((far - float64(best)) / t)
+	for {
+		target := s.uniform() * (near + bound*float64(len(row)))
+		if target < near {
+			return s.pick(target, near)
+		}
+		i, _ := bits.Mul64(s.random.Uint64(), uint64(len(row)))
+		l := row[i]
+		if l < least && s.uniform() < math.Exp((float64(l)-far)/t) {
+			return Token(i)
+		}
 	}
+}
+
+// maxFar is what the tokens that drawAny does not exponentiate may weigh at most
+// as it draws them, where the best one weighs 1, in vocabularies large enough
+// for that to matter.
+const maxFar = 128
+
+// heat sets the probability of each of kept at the temperature, in relation to
+// a logit of best, and returns their sum.
+func (s *sampler) heat(best float32) float64 {
+	scale := 1 / float64(s.s.Temperature)
 	sum := 0.0
 	for i := range s.kept {
 		c := &s.kept[i]
-		c.p = exp32((c.logit - best) / s.s.Temperature)
+		c.p = float32(expNeg((float64(best) - float64(c.logit)) * scale))
 		sum += float64(c.p)
 	}
-	// The random number is in [0, 1): a token of probability 0 is not reached.
-	target := sum * (float64(s.random.Uint64()>>11) / (1 << 53))
+	return sum
+}
+
+// pick returns the candidate that target falls on; sum is the weight of all.
+func (s *sampler) pick(target, sum float64) Token {
 	run := 0.0
-	last := s.kept[0].id
-	for _, c := range s.kept {
+	var last *candidate
+	for i := range s.kept {
+		c := &s.kept[i]
 		if c.p == 0 {
 			continue
 		}
-		last = c.id
+		last = c
 		if run += float64(c.p); run > target {
 			break
 		}
 	}
-	return last
+	s.surprise = -math.Log2(float64(last.p) / sum)
+	return last.id
 }
 
-// argmax returns the token of the greatest logit, the first of equals. Rows that
-// a choice cannot be made from are errors: llama.cpp would pick one silently.
-func argmax(row []float32) (Token, error) {
-	best, at := float32(math.Inf(-1)), -1
-	for i, l := range row {
-		if l > best {
-			best, at = l, i
-		} else if l != l {
-			return 0, fmt.Errorf("engine: the model computed NaN for token %d", i)
-		}
-	}
-	if at < 0 {
-		return 0, errNoToken
-	}
-	if math.IsInf(float64(best), 1) {
-		return 0, fmt.Errorf("engine: the model computed an infinite logit for token %d", at)
-	}
-	return Token(at), nil
-}
-
-func exp32(x float32) float32 { return float32(math.Exp(float64(x))) }
+// uniform returns a random number in [0, 1).
+func (s *sampler) uniform() float64 { return float64(s.random.Uint64()>>11) / (1 << 53) }

@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/cria-lm/cria/llama"
@@ -40,15 +43,25 @@ func oracle(t testing.TB, s Sampling, n int, history []Token, end func(*llama.Sa
 		t.Fatal(err)
 	}
 	t.Cleanup(chain.Free)
-	if s.RepeatPenalty != 0 {
-		last := s.RepeatLastN
-		if last == 0 {
-			last = DefaultRepeatLastN
-		}
-		chain.AddPenalties(n, last, s.RepeatPenalty, 0, 0)
+	if len(s.LogitBias) > 0 {
+		chain.AddLogitBias(n, s.LogitBias)
 	}
-	if s.TopK > 0 {
+	if s.RepeatPenalty != 0 || s.FrequencyPenalty != 0 || s.PresencePenalty != 0 {
+		chain.AddPenalties(n, cmp.Or(s.RepeatLastN, DefaultRepeatLastN), cmp.Or(s.RepeatPenalty, 1), s.FrequencyPenalty, s.PresencePenalty)
+	}
+	if d := s.DRY; d.Multiplier > 0 {
+		var texts []string
+		if d.Breakers != nil {
+			texts = breakerTexts
+		}
+		chain.AddDRY(oracleModel(t).Vocab(), d.Multiplier, cmp.Or(d.Base, DefaultDRYBase), cmp.Or(d.AllowedLength, DefaultDRYAllowedLength),
+			cmp.Or(d.LastN, len(history)), texts)
+	}
+	if s.TopK > 0 && s.Mirostat.Tau == 0 {
 		chain.AddTopK(s.TopK)
+	}
+	if s.TypicalP > 0 {
+		chain.AddTypical(s.TypicalP, 1)
 	}
 	if s.TopP > 0 {
 		chain.AddTopP(s.TopP, 1)
@@ -64,6 +77,30 @@ func oracle(t testing.TB, s Sampling, n int, history []Token, end func(*llama.Sa
 	}
 	return chain
 }
+
+// breakerTexts are the breakers of all tests that have some.
+var breakerTexts = []string{"\n", ":", ". The", "é"}
+
+// oracleModel is the test model, for its vocabulary.
+var oracleModel = func() func(t testing.TB) *llama.Model {
+	load := sync.OnceValues(func() (*llama.Model, error) {
+		path, err := testModel()
+		if err != nil {
+			return nil, err
+		}
+		p := llama.DefaultModelParams()
+		p.VocabOnly = true
+		return llama.LoadModel(path, p, nil)
+	})
+	return func(t testing.TB) *llama.Model {
+		t.Helper()
+		m, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+}()
 
 func candidates(row []float32) []llama.TokenData {
 	list := make([]llama.TokenData, len(row))
@@ -93,12 +130,11 @@ func TestSamplerKeepsWhatLlamaKeeps(t *testing.T) {
 			s.Temperature = 1
 			x := newSampler(s, len(row))
 			before := slices.Clone(row)
-			x.penalize(row, history)
-			best, err := argmax(row)
-			if err != nil {
-				t.Fatal(err)
+			x.borrow()
+			x.adjust(row, history)
+			if x.filter(row, row[must(argmax(row))]) {
+				x.collect(row, -inf)
 			}
-			x.filter(row, row[best])
 			x.restore(row)
 			if !slices.Equal(row, before) {
 				t.Fatal("the row is not restored")
@@ -159,18 +195,19 @@ func TestSamplerDistribution(t *testing.T) {
 	for _, s := range []Sampling{
 		{Temperature: 1}, {Temperature: 0.5, TopK: 8}, {Temperature: 2, TopP: 0.9}, {Temperature: 0.7, MinP: 0.05},
 		{Temperature: 1.5, RepeatPenalty: 1.5, TopK: 20, TopP: 0.95},
+		{Temperature: 0.1}, {Temperature: 4}, {Temperature: 1, TypicalP: 0.6}, {Temperature: 1, FrequencyPenalty: 2, PresencePenalty: 1},
+		{Temperature: 0.8, LogitBias: map[Token]float32{5: 14, 6: -inf}}, {Temperature: 1, DRY: DRY{Multiplier: 3}},
+		{Temperature: 1.2, Mirostat: Mirostat{Tau: 1}}, {Temperature: 0.7, Mirostat: Mirostat{Tau: 3}, TopK: 2, PresencePenalty: 1},
 	} {
 		row := logits(200, 7)
-		history := []Token{3, must(argmax(row))}
-		kept, _ := oracle(t, s, len(row), history, func(c *llama.SamplerChain) {
-			c.AddTemp(s.Temperature)
-			c.AddDist(1)
-		}).Apply(candidates(row))
+		history := []Token{3, 4, must(argmax(row)), 3, 4}
+		kept, _ := oracle(t, s, len(row), history, choice(s)).Apply(candidates(row))
 
 		s.Seed = new(uint32)
 		x := newSampler(s, len(row))
 		counts := map[Token]int{}
 		for range n {
+			x.mu = 2 * float64(s.Mirostat.Tau) // as before the first token
 			counts[must(x.choose(row, history, nil))]++
 		}
 		for _, k := range kept {
@@ -294,40 +331,103 @@ func TestSamplerRejectionDistribution(t *testing.T) {
 	}
 }
 
-var samplings = map[string]Sampling{
-	"greedy":     {},
-	"penalty":    {RepeatPenalty: 1.1},
-	"spec":       {Temperature: 0.7, TopP: 0.9, RepeatPenalty: 1.1},
-	"top-k":      {Temperature: 0.7, TopK: 40, TopP: 0.9},
-	"min-p":      {Temperature: 0.7, MinP: 0.05},
-	"everything": {Temperature: 0.7},
+var samplings = []struct {
+	name string
+	s    Sampling
+}{
+	{"greedy", Sampling{}},
+	{"penalties", Sampling{RepeatPenalty: 1.1, FrequencyPenalty: 0.1, PresencePenalty: 0.1}},
+	{"dry", Sampling{DRY: DRY{Multiplier: 0.8}}},
+	{"bias", Sampling{LogitBias: map[Token]float32{1: 1, 2: -inf, 300: 5}}},
+	{"top-p", Sampling{Temperature: 0.7, TopP: 0.9}},
+	{"top-p 0.999", Sampling{Temperature: 0.7, TopP: 0.999}},
+	{"top-p, penalty", Sampling{Temperature: 0.7, TopP: 0.9, RepeatPenalty: 1.1}},
+	{"top-k, top-p", Sampling{Temperature: 0.7, TopK: 40, TopP: 0.9}},
+	{"typical", Sampling{Temperature: 0.7, TypicalP: 0.9}},
+	{"min-p", Sampling{Temperature: 0.7, MinP: 0.05}},
+	{"temperature", Sampling{Temperature: 0.7}},
+	{"mirostat", Sampling{Temperature: 0.7, Mirostat: Mirostat{Tau: 5}}},
+}
+
+// benchHistory is 100 tokens with repetitions.
+func benchHistory() []Token {
+	history := make([]Token, 100)
+	for i := range history {
+		history[i] = Token(i % 23 * 7)
+	}
+	return history
 }
 
 func TestSamplerDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("with the race detector a sync.Pool drops what it gets")
+	}
 	row := logits(49152, 1)
-	history := make([]Token, 100)
+	history := benchHistory()
 	allowed := only{must(argmax(row)): true}
-	for name, s := range samplings {
-		x := newSampler(s, len(row))
+	for _, b := range samplings {
+		x := newSampler(b.s, len(row))
 		for what, m := range map[string]Matcher{"free": nil, "steered": allowed} {
 			if n := testing.AllocsPerRun(5, func() { must(x.choose(row, history, m)) }); n != 0 {
-				t.Errorf("%s, %s: %v allocations", name, what, n)
+				t.Errorf("%s, %s: %v allocations", b.name, what, n)
 			}
+		}
+		if n := testing.AllocsPerRun(5, func() { must(0, second(x.logprobs(row, 5, 20))) }); n != 0 {
+			t.Errorf("log probabilities: %v allocations", n)
 		}
 	}
 }
 
+func second(_ TokenLogprob, err error) error { return err }
+
+// The same steps, in Go and in llama.cpp's chain, which also has to be given the
+// candidates.
 func BenchmarkSampler(b *testing.B) {
+	history := benchHistory()
 	for _, n := range []int{49152, 262144} {
 		row := logits(n, 1)
-		for name, s := range samplings {
-			b.Run(name, func(b *testing.B) {
-				x := newSampler(s, n)
+		for _, s := range samplings {
+			name := fmt.Sprintf("%s/%d", s.name, n)
+			b.Run(name+"/go", func(b *testing.B) {
+				x := newSampler(s.s, n)
 				b.ReportAllocs()
 				for b.Loop() {
-					must(x.choose(row, nil, nil))
+					must(x.choose(row, history, nil))
+				}
+			})
+			b.Run(name+"/llama", func(b *testing.B) {
+				chain := oracle(b, s.s, n, history, choice(s.s))
+				full := candidates(row)
+				work := make([]llama.TokenData, n)
+				b.ReportAllocs()
+				for b.Loop() {
+					copy(work, full)
+					chain.Apply(work)
 				}
 			})
 		}
+		b.Run(fmt.Sprintf("logprobs/%d/go", n), func(b *testing.B) {
+			x := newSampler(Sampling{}, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				must(0, second(x.logprobs(row, 5, 20)))
+			}
+		})
+	}
+}
+
+// choice ends an oracle chain.
+func choice(s Sampling) func(*llama.SamplerChain) {
+	return func(c *llama.SamplerChain) {
+		if s.Temperature == 0 {
+			c.AddGreedy()
+			return
+		}
+		c.AddTemp(s.Temperature)
+		if m := s.Mirostat; m.Tau > 0 {
+			c.AddMirostat(1, m.Tau, cmp.Or(m.Eta, DefaultMirostatEta))
+			return
+		}
+		c.AddDist(1)
 	}
 }

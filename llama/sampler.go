@@ -2,6 +2,7 @@ package llama
 
 import (
 	"errors"
+	"runtime"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -28,6 +29,18 @@ type tokenDataArray struct {
 type SamplerChain struct {
 	h       uintptr
 	selects bool // the last sampler picks a token
+}
+
+// oracle holds the addresses of the samplers that only a comparison needs.
+var oracle struct{ typical, mirostat, dry, logitBias uintptr }
+
+func init() {
+	llamaSymbols = append(llamaSymbols,
+		symbol{"llama_sampler_init_typical", &oracle.typical},
+		symbol{"llama_sampler_init_mirostat_v2", &oracle.mirostat},
+		symbol{"llama_sampler_init_dry", &oracle.dry},
+		symbol{"llama_sampler_init_logit_bias", &oracle.logitBias},
+	)
 }
 
 // NewSamplerChain returns an empty chain.
@@ -96,6 +109,54 @@ func (s *SamplerChain) AddPenalties(nVocab, lastN int, repeat, freq, present flo
 	var f func(n, last int32, repeat, freq, present float32) uintptr
 	purego.RegisterFunc(&f, c.samplerPenalties)
 	s.add(f(int32(nVocab), int32(lastN), repeat, freq, present), false)
+}
+
+// AddTypical keeps the tokens of the most expected surprise that together exceed
+// p, at least minKeep.
+func (s *SamplerChain) AddTypical(p float32, minKeep int) {
+	var f func(float32, uintptr) uintptr
+	purego.RegisterFunc(&f, oracle.typical)
+	s.add(f(p, uintptr(minKeep)), false)
+}
+
+// AddMirostat ends the chain with a random choice of tokens by their surprise
+// (version 2).
+func (s *SamplerChain) AddMirostat(seed uint32, tau, eta float32) {
+	var f func(uint32, float32, float32) uintptr
+	purego.RegisterFunc(&f, oracle.mirostat)
+	s.add(f(seed, tau, eta), true)
+}
+
+// AddDRY makes tokens that go on with a repetition among the last lastN accepted
+// ones less probable.
+func (s *SamplerChain) AddDRY(v *Vocab, multiplier, base float32, allowed, lastN int, breakers []string) {
+	list := make([]*byte, len(breakers)+1)
+	for i, b := range breakers {
+		list[i] = &cString(b)[0]
+	}
+	var f func(vocab uintptr, multiplier, base float32, allowed, lastN int32, breakers **byte, n uintptr) uintptr
+	purego.RegisterFunc(&f, oracle.dry)
+	var pin runtime.Pinner // the list holds pointers
+	defer pin.Unpin()
+	for _, b := range list[:len(breakers)] {
+		pin.Pin(b)
+	}
+	s.add(f(v.handle(), multiplier, base, int32(allowed), int32(lastN), &list[0], uintptr(len(breakers))), false)
+}
+
+// AddLogitBias adds to the logits of tokens.
+func (s *SamplerChain) AddLogitBias(nVocab int, bias map[Token]float32) {
+	type entry struct {
+		token Token
+		bias  float32
+	}
+	list := make([]entry, 0, len(bias)+1)
+	for t, b := range bias {
+		list = append(list, entry{t, b})
+	}
+	var f func(nVocab, n int32, bias *entry) uintptr
+	purego.RegisterFunc(&f, oracle.logitBias)
+	s.add(f(int32(nVocab), int32(len(list)), &list[:1][0]), false)
 }
 
 // Len returns the number of samplers in the chain.
