@@ -68,7 +68,8 @@ type Chunk struct {
 type Usage struct {
 	PromptTokens     int  `json:"prompt_tokens"`
 	CompletionTokens int  `json:"completion_tokens"`
-	Cached           bool `json:"cached,omitempty"` // the reply came from a response cache, nothing was computed
+	CachedTokens     int  `json:"cached_tokens,omitempty"` // of the prompt, those whose computation was shared with another request
+	Cached           bool `json:"cached,omitempty"`        // the reply came from a response cache, nothing was computed
 }
 
 // TotalTokens is the sum of prompt and completion tokens.
@@ -76,26 +77,34 @@ func (u Usage) TotalTokens() int { return u.PromptTokens + u.CompletionTokens }
 
 // Add returns the sum of two usages, which counts as cached if both are.
 func (u Usage) Add(v Usage) Usage {
-	return Usage{u.PromptTokens + v.PromptTokens, u.CompletionTokens + v.CompletionTokens, u.Cached && v.Cached}
+	return Usage{
+		PromptTokens:     u.PromptTokens + v.PromptTokens,
+		CompletionTokens: u.CompletionTokens + v.CompletionTokens,
+		CachedTokens:     u.CachedTokens + v.CachedTokens,
+		Cached:           u.Cached && v.Cached,
+	}
 }
 
-// maxSampling bounds factors on logits, far beyond any use, so that they stay
-// finite in 32 bits.
-const maxSampling = 1000.0
+// Bounds of factors on logits, far beyond any use, so that they stay finite in
+// 32 bits.
+const (
+	maxTemperature = 1000.0
+	maxPenalty     = 100.0
+)
 
 // Validate reports the first value that is out of range.
 func (s Sampling) Validate() error {
 	switch {
-	case !(s.Temperature >= 0 && s.Temperature <= maxSampling): // false for NaN too
-		return fmt.Errorf("temperature %v is not a number from 0 to %v", s.Temperature, maxSampling)
+	case !(s.Temperature >= 0 && s.Temperature <= maxTemperature): // false for NaN too
+		return fmt.Errorf("temperature %v is not a number from 0 to %v", s.Temperature, maxTemperature)
 	case s.TopK < 0:
 		return fmt.Errorf("top-k %d is negative; 0 keeps all tokens", s.TopK)
 	case !(s.TopP >= 0 && s.TopP <= 1):
 		return fmt.Errorf("top-p %v is not between 0 and 1", s.TopP)
 	case !(s.MinP >= 0 && s.MinP <= 1):
 		return fmt.Errorf("min-p %v is not between 0 and 1", s.MinP)
-	case s.RepeatPenalty != 0 && !(s.RepeatPenalty >= 1/maxSampling && s.RepeatPenalty <= maxSampling):
-		return fmt.Errorf("repeat penalty %v is not a number from %v to %v; 1 is none", s.RepeatPenalty, 1/maxSampling, maxSampling)
+	case s.RepeatPenalty != 0 && !(s.RepeatPenalty >= 1/maxPenalty && s.RepeatPenalty <= maxPenalty):
+		return fmt.Errorf("repeat penalty %v is not a number from %v to %v; 1 is none", s.RepeatPenalty, 1/maxPenalty, maxPenalty)
 	}
 	return nil
 }

@@ -17,11 +17,30 @@
 //
 // A llama.cpp context costs tens of milliseconds to make and is not safe for
 // concurrent use, so an [Engine] makes one for its life and gives it to one
-// goroutine, its owner. Requests wait in a bounded queue and, for now, run one
-// after the other. The owner never waits for a reader: what a request writes is
-// kept, joined, until it is read, and is bounded by the request's own length.
+// goroutine, its owner. The owner never waits for a reader: what a request
+// writes is kept, joined, until it is read, and is bounded by the request's own
+// length.
 //
 // Every method of [Engine] and [Vocab] may be called from any goroutine.
+//
+// # Scheduling
+//
+// Requests wait in a bounded queue and then run together: every step computes
+// one batch of what each has pending and of chunks of the prompts that begin,
+// cut so that the streams of others go on. Tokens are chosen in parallel. A
+// request starts when the cache has room for its prompt and its longest output,
+// so that nobody runs out of it; if llama.cpp should be out of room all the same,
+// what is only kept for reuse goes first, and then the youngest request waits
+// and goes on later.
+//
+// # Prefixes
+//
+// Requests that begin alike share the cells of what they have in common, also
+// while it is being computed: the second waits for the first. What a finished
+// request leaves is kept until the room is needed. [Usage] says how much of a
+// prompt was shared, [Request].Salt keeps tenants apart. A request with a seed
+// and a temperature shares nothing, as the kernels give slightly different
+// logits for other batches.
 //
 // # What a request may contain
 //

@@ -18,6 +18,7 @@ const (
 	DefaultContextLength = 4096
 	DefaultBatchSize     = 512
 	DefaultQueueLength   = 256
+	DefaultSlots         = 16
 
 	// DefaultPoll lets threads sleep as soon as a step is computed; with ggml's
 	// 50 they spin between steps and after the last, on a core that another
@@ -30,11 +31,16 @@ const (
 
 // Options adjusts an [Engine]. A zero field means its default.
 type Options struct {
-	// ContextLength is the most tokens of a prompt and its output together. Each
-	// 1,024 cost memory (22 MiB for a 135M model) and time to load. If zero, it
-	// is the length the model was trained with, at most [DefaultContextLength];
-	// more than the model was trained with is reduced to that.
+	// ContextLength is the most tokens of a prompt and its output together, and
+	// of all that run at once: requests that do not fit wait. Each 1,024 cost
+	// memory (22 MiB for a 135M model) and time to load. If zero, it is the
+	// length the model was trained with, at most [DefaultContextLength]; more
+	// than the model was trained with is reduced to that.
 	ContextLength int
+
+	// Slots is how many requests run at once, at most 64. If zero,
+	// [DefaultSlots].
+	Slots int
 
 	// Threads is how many threads compute. If zero, [DefaultThreads], and on
 	// Linux fewer while other processes are busy: a thread without a core to
@@ -77,7 +83,7 @@ type Engine struct {
 	mem   *llama.Memory
 	pool  *llama.ThreadPool
 	batch *llama.Batch
-	gen   generation
+	sched scheduler
 }
 
 // Load loads the model in the GGUF file at path (of a split model, any part;
@@ -148,6 +154,7 @@ func (o *Options) setDefaults() error {
 		{"Threads", &o.Threads, 0, 512, 0},
 		{"BatchSize", &o.BatchSize, 0, 1 << 16, DefaultBatchSize},
 		{"GPULayers", &o.GPULayers, 0, 1 << 20, 0},
+		{"Slots", &o.Slots, 0, 64, DefaultSlots},
 		{"QueueLength", &o.QueueLength, 0, 1 << 24, DefaultQueueLength},
 	} {
 		if *f.v < f.least || *f.v > f.most {
@@ -201,7 +208,10 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	p.NCtx = uint32(e.limit)
 	p.NBatch = uint32(min(o.BatchSize, e.limit))
 	p.NUbatch = min(p.NUbatch, p.NBatch)
-	p.NOutputsMax = 1
+	slots := min(o.Slots, int(p.NBatch))
+	p.NOutputsMax = uint32(slots)
+	p.NSeqMax = uint32(slots) // of a batch; a unified cache takes more ids
+	p.KVUnified = true
 	gov.update(minInterval) // loading the model was perhaps long enough to see what others do
 	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)
 	if e.llm, err = llama.NewContext(model, p); err != nil {
@@ -220,6 +230,7 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 		e.llm.AttachThreadPool(e.pool, nil)
 	}
 	e.batch = llama.NewBatch(min(e.llm.NBatch(), int(p.NBatch)))
+	e.sched = newScheduler(e, slots, min(slots+maxCached, llama.MaxSequences()))
 	e.queue = newQueue(o.QueueLength, e.llm.Abort, e.llm.ClearAbort)
 	return e, nil
 }

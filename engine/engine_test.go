@@ -16,7 +16,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/cria-lm/cria/gguf"
-	"github.com/cria-lm/cria/llama"
 )
 
 func TestGenerate(t *testing.T) {
@@ -32,9 +31,6 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// Each token is the one that llama.cpp's greedy sampler picks after a prefill of
-// everything before it, or as good as that: logits differ a little with the
-// shape of the batch.
 func TestGenerateAgreesWithReference(t *testing.T) {
 	e := testEngine(t)
 	prompt := encode(t, e, "Once upon a time")
@@ -42,34 +38,7 @@ func TestGenerateAgreesWithReference(t *testing.T) {
 	if _, _, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 24, Matcher: m}); err != nil {
 		t.Fatal(err)
 	}
-	model, err := llama.LoadModel(testModelPath(t), llama.DefaultModelParams(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer model.Free()
-	p := llama.DefaultContextParams()
-	p.NThreads, p.NThreadsBatch = 1, 1
-	x, err := llama.NewContext(model, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer x.Free()
-	all := append(prompt, m.tokens...)
-	b := llama.NewBatch(len(all))
-	defer b.Free()
-	for i, tok := range all {
-		b.Add(tok, llama.Pos(i), 0, true)
-	}
-	if rc := x.Decode(b); rc != 0 {
-		t.Fatalf("Decode: %d", rc)
-	}
-	for i, tok := range m.tokens {
-		row := x.LogitsIth(len(prompt) - 1 + i)
-		best := must(argmax(row))
-		if gap := row[best] - row[tok]; gap > 0.05 {
-			t.Errorf("token %d is %q, the reference %q, %.3f better", i, e.Vocab().Piece(tok), e.Vocab().Piece(best), gap)
-		}
-	}
+	newReference(t).check(t, prompt, m.tokens)
 }
 
 // recorder is a matcher that allows everything but ends and notes the tokens.
@@ -201,7 +170,7 @@ func TestQueueFull(t *testing.T) {
 	var readers sync.WaitGroup
 	var mu sync.Mutex
 	overloaded, cancelled := 0, 0
-	for range 30 { // one runs, eight wait
+	for range 30 { // one runs, if the owner is quick enough, and eight wait
 		readers.Go(func() {
 			_, last, err := collect(ctx, e, &Request{Prompt: r.Prompt, MaxTokens: 900, Matcher: &recorder{}})
 			mu.Lock()
@@ -221,8 +190,8 @@ func TestQueueFull(t *testing.T) {
 	}
 	readers.Wait()
 	cancel()
-	if overloaded != 21 || cancelled != 9 {
-		t.Errorf("%d overloaded, %d cancelled; want 21 and 9", overloaded, cancelled)
+	if overloaded < 21 || overloaded+cancelled != 30 {
+		t.Errorf("%d overloaded, %d cancelled; want at least 21, and 30 in all", overloaded, cancelled)
 	}
 	if text, _, err := collect(t.Context(), e, &Request{Prompt: r.Prompt, MaxTokens: 1}); err != nil || text == "" {
 		t.Errorf("afterwards: %q, %v", text, err)
@@ -285,9 +254,9 @@ func TestCancel(t *testing.T) {
 			break
 		}
 		e.queue.mu.Lock()
-		running := e.queue.running
+		running := len(e.queue.running)
 		e.queue.mu.Unlock()
-		if running != nil {
+		if running > 0 {
 			t.Error("the request still runs after the break")
 		}
 	})

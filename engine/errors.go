@@ -71,5 +71,4 @@ func (e *DecodeError) Error() string {
 	return fmt.Sprintf("engine: decoding failed: out of memory or a failed backend (code %d)", e.Code)
 }
 
-// errStopped ends a request that was cancelled or whose engine is closing.
-var errStopped = errors.New("engine: stopped")
+var errNoLogits = errors.New("engine: llama.cpp computed no logits")

@@ -12,7 +12,7 @@ type job struct {
 	req *Request
 	stream
 	usage   Usage
-	stopped atomic.Bool // the owner is to end it soon
+	stopped atomic.Bool // the owner is to end it after the step under way
 	closed  atomic.Bool // because the engine closes
 }
 

@@ -31,7 +31,7 @@ var shared struct{ engine *Engine }
 func testEngine(t testing.TB) *Engine {
 	t.Helper()
 	if shared.engine == nil {
-		shared.engine = newTestEngine(t, &Options{ContextLength: 1024, QueueLength: 8, BatchSize: 64})
+		shared.engine = newTestEngine(t, &Options{ContextLength: 1024, QueueLength: 8, BatchSize: smallBatch})
 	}
 	return shared.engine
 }

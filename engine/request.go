@@ -33,6 +33,13 @@ type Request struct {
 	// Matcher steers the generation; nil leaves the model free. It serves one
 	// generation.
 	Matcher Matcher
+
+	// Priority lets a request start before waiting ones of a lower number.
+	Priority int
+
+	// Salt separates tenants: what was computed for a prompt is used again only
+	// for requests with the same salt.
+	Salt string
 }
 
 // Sampling says how a token is chosen from the model's logits. Its steps are
@@ -68,8 +75,8 @@ type Sampling struct {
 	// LogitBias is added to the logits of tokens; minus infinity excludes one.
 	LogitBias map[Token]float32
 
-	// Seed makes a generation repeat exactly on the same machine and model; nil
-	// takes a random one.
+	// Seed makes a generation repeat exactly on the same machine and model, if
+	// no other request runs meanwhile; nil takes a random one.
 	Seed *uint32
 }
 

@@ -91,5 +91,15 @@ func (b *Batch) Add(t Token, pos Pos, seq SeqID, logits bool) {
 	b.c.nTokens++
 }
 
+// Contains reports whether a token stands in the batch at a position.
+func (b *Batch) Contains(t Token, pos Pos) bool {
+	for i := range b.Len() {
+		if b.token[i] == t && b.pos[i] == pos {
+			return true
+		}
+	}
+	return false
+}
+
 // Clear empties the batch.
 func (b *Batch) Clear() { b.c.nTokens, b.out = 0, 0 }

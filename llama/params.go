@@ -126,6 +126,9 @@ func (p *ContextParams) check() error {
 			return badParam(f.name, f.v)
 		}
 	}
+	if p.NOutputsMax != 0 && p.NOutputsMax < p.NSeqMax {
+		return badParam("NOutputsMax", int32(p.NOutputsMax))
+	}
 	if !cacheTypes[p.TypeK] {
 		return badParam("TypeK", p.TypeK)
 	}

@@ -117,6 +117,10 @@ func convert(c engine.Chunk) cria.Chunk {
 	return cria.Chunk{
 		Text:   c.Text,
 		Finish: cria.FinishReason(c.Finish),
-		Usage:  cria.Usage{PromptTokens: c.Usage.PromptTokens, CompletionTokens: c.Usage.CompletionTokens},
+		Usage: cria.Usage{
+			PromptTokens:     c.Usage.PromptTokens,
+			CompletionTokens: c.Usage.CompletionTokens,
+			CachedTokens:     c.Usage.CachedTokens,
+		},
 	}
 }

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// prefixTree says what the KV cache holds: a radix tree of tokens, whose nodes
+// are runs of cells. Sequences that begin alike share the nodes of what they
+// have in common. It belongs to the engine's owner.
+type prefixTree struct {
+	roots map[string]*node // by salt: tenants share nothing
+	cells int              // in all nodes, shared ones once
+}
+
+// node is a run of cells.
+type node struct {
+	parent   *node // nil for a root
+	children []*node
+	tokens   []Token
+	computed int           // how many of the tokens the cache has by now
+	seqs     []llama.SeqID // the sequences that hold the cells
+}
+
+// branch is the path of one sequence through the tree.
+type branch struct {
+	seq  llama.SeqID
+	leaf *node
+	used uint64 // when it was last of use, for eviction
+}
+
+func newPrefixTree() *prefixTree { return &prefixTree{roots: map[string]*node{}} }
+
+func (t *prefixTree) root(salt string) *node {
+	r := t.roots[salt]
+	if r == nil {
+		r = &node{}
+		t.roots[salt] = r
+	}
+	return r
+}
+
+// found is a place in the tree: after n matching tokens, at within node. Of
+// those, the first ready are computed.
+type found struct {
+	node      *node
+	at        int
+	n, ready  int
+	uncertain bool // a node on the way is not computed whole
+}
+
+// find returns the longest path that tokens begin with.
+func (t *prefixTree) find(salt string, tokens []Token) found {
+	f := found{node: t.root(salt)}
+	for {
+		best, bestLen := (*node)(nil), 0
+		for _, c := range f.node.children {
+			n := commonPrefix(c.tokens, tokens[f.n:])
+			if n > bestLen || n == bestLen && best != nil && c.computed > best.computed {
+				best, bestLen = c, n
+			}
+		}
+		if best == nil {
+			return f
+		}
+		f.node, f.at, f.n = best, bestLen, f.n+bestLen
+		if !f.uncertain {
+			f.ready += min(bestLen, best.computed)
+			f.uncertain = best.computed < len(best.tokens)
+		}
+		if bestLen < len(best.tokens) {
+			return f
+		}
+	}
+}
+
+func commonPrefix(a, b []Token) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// split cuts a node after at tokens and returns the upper part; the node itself
+// stays the lower one, which the branches that end in it point to.
+func (n *node) split(at int) *node {
+	if at == len(n.tokens) {
+		return n
+	}
+	up := &node{
+		parent:   n.parent,
+		children: []*node{n},
+		tokens:   slices.Clone(n.tokens[:at]),
+		computed: min(at, n.computed),
+		seqs:     slices.Clone(n.seqs),
+	}
+	siblings := n.parent.children
+	siblings[slices.Index(siblings, n)] = up
+	n.parent, n.tokens, n.computed = up, n.tokens[at:], n.computed-up.computed
+	return up
+}
+
+// share makes a new branch of the first n tokens of a place that find returned,
+// all of them computed. It returns a sequence to copy their cells from.
+func (t *prefixTree) share(seq llama.SeqID, salt string, f found, n int) (b *branch, from llama.SeqID) {
+	b = &branch{seq: seq, leaf: t.root(salt)}
+	if n == 0 {
+		return b, 0
+	}
+	place, at := f.node, f.at-(f.n-n)
+	for at <= 0 { // the cut lies in a node further up
+		place = place.parent
+		at += len(place.tokens)
+	}
+	b.leaf = place.split(at)
+	from = b.leaf.seqs[0]
+	for node := b.leaf; node.parent != nil; node = node.parent {
+		node.seqs = append(node.seqs, seq)
+	}
+	return b, from
+}
+
+// grow appends tokens that are to be computed. A leaf that others hold too is
+// not touched: what follows is the branch's own.
+func (t *prefixTree) grow(b *branch, tokens []Token) {
+	if len(tokens) == 0 {
+		return
+	}
+	if b.leaf.parent == nil || len(b.leaf.seqs) > 1 || len(b.leaf.children) > 0 {
+		n := &node{parent: b.leaf, seqs: []llama.SeqID{b.seq}}
+		b.leaf.children = append(b.leaf.children, n)
+		b.leaf = n
+	}
+	b.leaf.tokens = append(b.leaf.tokens, tokens...)
+	t.cells += len(tokens)
+}
+
+// trim takes back what was planned and is not computed.
+func (t *prefixTree) trim(b *branch) {
+	n := b.leaf
+	if n.parent == nil || n.computed == len(n.tokens) {
+		return
+	}
+	t.cells -= len(n.tokens) - n.computed
+	n.tokens = n.tokens[:n.computed]
+	if len(n.tokens) == 0 {
+		b.leaf = n.parent
+		n.detach()
+	}
+}
+
+func (n *node) detach() {
+	siblings := n.parent.children
+	i := slices.Index(siblings, n)
+	n.parent.children = slices.Delete(siblings, i, i+1)
+}
+
+// release takes a branch out: cells that nobody else holds are free again.
+func (t *prefixTree) release(b *branch) {
+	for n := b.leaf; n.parent != nil; n = n.parent {
+		i := slices.Index(n.seqs, b.seq)
+		n.seqs = slices.Delete(n.seqs, i, i+1)
+		if len(n.seqs) == 0 {
+			t.cells -= len(n.tokens)
+			n.detach()
+		}
+	}
+	b.leaf = nil
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// story returns a prompt of about n tokens that no other number shares.
+func story(t testing.TB, e *Engine, number, n int) []Token {
+	t.Helper()
+	text := fmt.Sprintf("Story number %d. ", number)
+	for len(text) < 5*n {
+		text += fmt.Sprintf("On day %d the fox met %d birds near the river. ", len(text)%17, number)
+	}
+	return encode(t, e, text)[:n]
+}
+
+// result is what one of several requests gave.
+type result struct {
+	prompt, output []Token
+	last           Chunk
+	err            error
+}
+
+// together runs greedy requests at once.
+func together(t testing.TB, e *Engine, requests []*Request) []result {
+	results := make([]result, len(requests))
+	var all sync.WaitGroup
+	for i, r := range requests {
+		all.Go(func() {
+			m := &recorder{}
+			r.Matcher = m
+			_, last, err := collect(t.Context(), e, r)
+			results[i] = result{r.Prompt, m.tokens, last, err}
+		})
+	}
+	all.Wait()
+	return results
+}
+
+func checkAll(t *testing.T, results []result, maxTokens int) {
+	t.Helper()
+	ref := newReference(t)
+	for i, r := range results {
+		if r.err != nil || len(r.output) != maxTokens || r.last.Finish != FinishLength {
+			t.Errorf("request %d: %d tokens, %+v, %v", i, len(r.output), r.last, r.err)
+			continue
+		}
+		ref.check(t, r.prompt, r.output)
+	}
+}
+
+func TestManyUnrelatedRequests(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 1024, BatchSize: smallBatch})
+	defer e.Close()
+	var requests []*Request
+	for i := range 8 {
+		requests = append(requests, &Request{Prompt: story(t, e, i, 30+i), MaxTokens: 12})
+	}
+	checkAll(t, together(t, e, requests), 12)
+}
+
+// Requests that begin alike and come at once compute their prefix once.
+func TestSharedPrefixIsComputedOnce(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 1024, BatchSize: smallBatch})
+	defer e.Close()
+	const n, prefix, own = 8, 120, 10
+	start := story(t, e, 0, prefix)
+	var requests []*Request
+	for i := range n {
+		tail := story(t, e, 100+i, own)
+		requests = append(requests, &Request{Prompt: append(start[:prefix:prefix], tail...), MaxTokens: 4})
+	}
+	results := together(t, e, requests)
+	computed := 0
+	for _, r := range results {
+		computed += r.last.Usage.PromptTokens - r.last.Usage.CachedTokens
+	}
+	if ideal := prefix + n*own; float64(computed) > 1.15*float64(ideal) {
+		t.Errorf("%d prompt tokens were computed, ideally %d", computed, ideal)
+	}
+	checkAll(t, results, 4)
+
+	// Later ones find it too, under the same salt only.
+	again := together(t, e, []*Request{{Prompt: requests[0].Prompt, MaxTokens: 4}})
+	if got := again[0].last.Usage.CachedTokens; got < prefix {
+		t.Errorf("%d tokens were reused, want at least %d", got, prefix)
+	}
+	checkAll(t, again, 4)
+	other := together(t, e, []*Request{{Prompt: requests[0].Prompt, MaxTokens: 4, Salt: "other"}})
+	if got := other[0].last.Usage.CachedTokens; got != 0 {
+		t.Errorf("%d tokens were reused across salts", got)
+	}
+	checkAll(t, other, 4)
+}
+
+// A cache far too small for all that come at once serves them nevertheless.
+func TestSmallCache(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 128, BatchSize: smallBatch})
+	defer e.Close()
+	var requests []*Request
+	for i := range 32 {
+		requests = append(requests, &Request{Prompt: story(t, e, i, 30), MaxTokens: 5})
+	}
+	checkAll(t, together(t, e, requests), 5)
+	if free := e.sched.cells - e.sched.tree.cells; free < 0 {
+		t.Errorf("%d cells too many are in use", -free)
+	}
+}
+
+// faulty makes decoding fail now and then.
+type faulty struct {
+	mu    sync.Mutex
+	codes []int32 // of the next calls; 0 succeeds
+	fails func(*llama.Batch) bool
+}
+
+func (f *faulty) wrap(decode func(*llama.Batch) int32) func(*llama.Batch) int32 {
+	return func(b *llama.Batch) int32 {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.fails != nil && f.fails(b) {
+			return -1
+		}
+		if len(f.codes) > 0 {
+			code := f.codes[0]
+			f.codes = f.codes[1:]
+			if code != 0 {
+				return code
+			}
+		}
+		return decode(b)
+	}
+}
+
+// A cache that turns out to be full makes the youngest wait; nobody fails.
+func TestNoRoomPreempts(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
+	defer e.Close()
+	f := &faulty{codes: []int32{0, 0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 1, 1}}
+	e.sched.decode = f.wrap(e.sched.decode)
+	var requests []*Request
+	for i := range 4 {
+		requests = append(requests, &Request{Prompt: story(t, e, i, 40), MaxTokens: 10})
+	}
+	checkAll(t, together(t, e, requests), 10)
+}
+
+// The one request that cannot be computed fails, and no other.
+func TestOneFailureIsItsOwn(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
+	defer e.Close()
+	bad := story(t, e, 7, 40)
+	bad[20] = 12345 // nobody else has this token
+	f := &faulty{fails: func(b *llama.Batch) bool { return b.Contains(bad[20], 20) }}
+	e.sched.decode = f.wrap(e.sched.decode)
+	var requests []*Request
+	for i := range 4 {
+		requests = append(requests, &Request{Prompt: story(t, e, i, 40), MaxTokens: 6})
+	}
+	requests = append(requests, &Request{Prompt: bad, MaxTokens: 6})
+	results := together(t, e, requests)
+	if decode, ok := results[4].err.(*DecodeError); !ok || decode.Code != -1 {
+		t.Errorf("the bad request ended with %v", results[4].err)
+	}
+	checkAll(t, results[:4], 6)
+}
+
+func TestPriority(t *testing.T) {
+	q := newQueue(10, func() {}, func() {})
+	var jobs []*job
+	for i, priority := range []int{0, 1, 0, 2, 1} {
+		j := &job{req: &Request{Priority: priority}, usage: Usage{PromptTokens: i}}
+		jobs = append(jobs, j)
+		if err := q.push(j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{3, 1, 4, 0, 2} {
+		if got := q.take(); got != jobs[want] {
+			t.Errorf("took request %d, want %d", got.usage.PromptTokens, want)
+		}
+	}
+	if q.take() != nil {
+		t.Error("an empty queue gave a request")
+	}
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// slot is a request that runs. Slots are reused, so that a token costs no
+// allocation.
+type slot struct {
+	job     *job
+	branch  *branch
+	filter  textFilter
+	sampler sampler
+	tokens  []Token // prompt and output: what the memory holds and what is pending
+	pending int     // tokens at the end of it that are not decoded yet
+	planned int     // tokens of it that the prefix tree knows
+	budget  int     // tokens that may still be output
+	drops   int     // tokens in a row that the matcher dropped
+	started bool    // the first token was sampled: the prompt is computed
+
+	// Of the step under way.
+	fed    int       // tokens of it in the batch
+	row    int       // where in the batch its logits are, -1: nowhere
+	logits []float32 // of the last token; nil: none yet
+
+	// Of the end.
+	over   bool
+	finish FinishReason
+	err    error
+}
+
+// begin prepares for a request.
+func (s *slot) begin(j *job, limit, nVocab int) {
+	s.job, s.branch, s.logits = j, nil, nil
+	s.filter.stops = j.req.Stop
+	s.filter.held = s.filter.held[:0]
+	s.sampler.start(&j.req.Sampling, nVocab)
+	s.tokens = append(s.tokens[:0], j.req.Prompt...)
+	s.pending = len(j.req.Prompt)
+	s.budget = min(j.req.MaxTokens, limit-len(j.req.Prompt))
+	s.drops, s.started, s.over, s.finish, s.err = 0, false, false, "", nil
+}
+
+// runs reports whether the slot has a place in the cache and something to do.
+func (s *slot) runs() bool { return s.branch != nil && !s.over }
+
+// mayShare reports whether the request may use what others have computed. The
+// kernels give slightly other logits for other batches, so a seed repeats only
+// if its prompt is computed anew.
+func (s *slot) mayShare() bool {
+	return s.job.req.Sampling.Seed == nil || s.job.req.Sampling.Temperature == 0
+}
+
+// end says how the request ended.
+func (s *slot) end(finish FinishReason, err error) { s.over, s.finish, s.err = true, finish, err }
+
+// maxDrops is how many tokens in a row a matcher may drop. Parts of an output
+// that are empty are dropped one after the other; a matcher that drops without
+// end would hold the slot for ever.
+const maxDrops = 1024
+
+// advance goes on until there is something to decode or the request is over: it
+// appends what is forced, and chooses a token from the logits. It touches nothing
+// but the slot, its job and the logits, so slots advance in parallel.
+func (s *slot) advance(v *Vocab) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.job.panic = r
+			s.end("", fmt.Errorf("engine: panic in the request's matcher: %v", r))
+		}
+	}()
+	m := s.job.req.Matcher
+	for !s.over {
+		if m != nil {
+			if stopped, err := s.force(v); stopped || err != nil {
+				s.end(FinishStop, err)
+				return
+			}
+			if m.Done() {
+				s.end(doneWith(m.Err()))
+				return
+			}
+		}
+		if s.budget == 0 {
+			s.end(FinishLength, nil)
+			return
+		}
+		if s.pending > 0 {
+			return
+		}
+		s.choose(v)
+	}
+}
+
+// choose samples one token.
+func (s *slot) choose(v *Vocab) {
+	m := s.job.req.Matcher
+	t, err := s.sampler.choose(s.logits, s.tokens, m)
+	if err != nil {
+		s.end("", err)
+		return
+	}
+	s.started = true
+	end := v.IsEOG(t)
+	if m != nil && !m.Accept(t) {
+		if s.drops++; s.drops > maxDrops {
+			s.end("", fmt.Errorf("engine: the matcher makes no progress: it dropped %d tokens in a row", s.drops))
+		}
+		return
+	}
+	s.drops = 0
+	if end || s.output(v, t) {
+		s.end(FinishStop, nil)
+	}
+}
+
+func doneWith(err error) (FinishReason, error) {
+	if err != nil {
+		return "", &MatcherError{err}
+	}
+	return FinishStop, nil
+}
+
+// force appends what the matcher forces, as far as the budget goes. It reports
+// whether a stop text has appeared.
+func (s *slot) force(v *Vocab) (stopped bool, err error) {
+	for s.budget > 0 {
+		run := s.job.req.Matcher.Forced()
+		if len(run) == 0 {
+			return false, nil
+		}
+		for _, t := range run[:min(len(run), s.budget)] {
+			if !v.valid(t) {
+				return false, fmt.Errorf("engine: the matcher forces token %d, which is not in the vocabulary of %d", t, v.NTokens())
+			}
+			if s.output(v, t) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// output appends a token to the output. It reports whether that completes a
+// stop text.
+func (s *slot) output(v *Vocab, t Token) (stopped bool) {
+	s.tokens = append(s.tokens, t)
+	s.pending++
+	s.budget--
+	s.job.usage.CompletionTokens++
+	text, stopped := s.filter.push(v.Piece(t))
+	s.job.write(text, s.job.usage)
+	return stopped
+}
+
+// feed puts up to n pending tokens into the batch and asks for logits behind the
+// last pending one.
+func (s *slot) feed(b *llama.Batch, n int) {
+	from := len(s.tokens) - s.pending
+	s.fed, s.row = min(n, s.pending), -1
+	for i, t := range s.tokens[from : from+s.fed] {
+		last := i == s.pending-1
+		if last {
+			s.row = b.Len()
+		}
+		b.Add(t, llama.Pos(from+i), s.branch.seq, last)
+	}
+}
