@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"golang.org/x/term"
+
+	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llama"
+)
+
+// session is what figures share: the model, the peers and one engine.
+type session struct {
+	options *options
+	model   string // path
+	peers   peers
+	files   llama.Files // the peers' own libraries
+	out     io.Writer
+	errs    io.Writer
+	bars    bool // errs is a terminal
+
+	loaded *engine.Engine
+	words  *words
+}
+
+// newSession finds model and peers, and prints what is compared.
+func newSession(ctx context.Context, o *options, out, errs io.Writer) (*session, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s := &session{options: o, out: out, errs: errs, bars: isTerminal(errs)}
+	h, err := hub.New(&hub.Options{Progress: hub.TerminalProgress(errs, s.bars)})
+	if err != nil {
+		return nil, err
+	}
+	if s.peers, err = findPeers(o.peers, h.CacheDir()); err != nil {
+		return nil, err
+	}
+	if s.files, err = hub.FindLibraries(s.peers.dir); err != nil {
+		return nil, err
+	}
+	model, err := h.Model(ctx, o.model)
+	if err != nil {
+		return nil, err
+	}
+	s.model = model.Path
+	size, err := modelSize(s.model)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "model:   %s (%s, %d bytes)\n", s.model, o.model, size)
+	fmt.Fprintf(out, "peers:   %s\n", s.peers.dir)
+	fmt.Fprintf(out, "both:    %d threads; at most %d pairs after one that does not count; prompts of random words, fixed seeds\n", o.threads, o.pairs)
+	fmt.Fprintf(out, "machine: %s/%s, %d processors, load average %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), loadAverage())
+	if why := busy(loadAverage()); why != "" {
+		fmt.Fprintln(out, "WARNING: "+why)
+	}
+	if o.threads > runtime.NumCPU() {
+		fmt.Fprintf(out, "WARNING: %d threads on %d processors hinder each other\n", o.threads, runtime.NumCPU())
+	}
+	fmt.Fprintln(out)
+	return s, nil
+}
+
+// modelSize is the size of all files of a model.
+func modelSize(path string) (size int64, err error) {
+	parts, err := gguf.Parts(path)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range parts {
+		info, err := os.Stat(p)
+		if err != nil {
+			return 0, err
+		}
+		size += info.Size()
+	}
+	return size, nil
+}
+
+// engine loads the model on the first call.
+func (s *session) engine(ctx context.Context) (*engine.Engine, *words, error) {
+	if s.loaded != nil {
+		return s.loaded, s.words, nil
+	}
+	e, w, err := loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.loaded, s.words = e, w
+	return e, w, nil
+}
+
+func loadEngine(ctx context.Context, files llama.Files, model string, o *engine.Options) (*engine.Engine, *words, error) {
+	if err := llama.Load(files); err != nil {
+		return nil, nil, err
+	}
+	e, err := engine.Load(ctx, model, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := newWords(e.Vocab())
+	if err != nil {
+		return nil, nil, errors.Join(err, e.Close())
+	}
+	return e, w, nil
+}
+
+func (s *session) close() {
+	if s.loaded != nil {
+		_ = s.loaded.Close() // always nil
+	}
+}
+
+// status replaces the line on a terminal that says what is under way; "" clears
+// it.
+func (s *session) status(format string, args ...any) {
+	if s.bars {
+		fmt.Fprintf(s.errs, "\r\x1b[2K"+format, args...)
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
