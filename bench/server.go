@@ -72,7 +72,8 @@ func freePort() (string, error) {
 
 // ready polls /health until the model is loaded.
 func (v *server) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("llama-server was not ready after %v: %s", readyTimeout, v.process.said.last(3)))
+	late := fmt.Errorf("llama-server was not ready after %v", readyTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, late)
 	defer cancel()
 	for {
 		if _, err := v.do(ctx, http.MethodGet, "/health", nil); err == nil {
@@ -83,7 +84,9 @@ func (v *server) ready(ctx context.Context) error {
 			return fmt.Errorf("llama-server: %w: %s", errEnded, v.process.said.last(3))
 		default:
 		}
-		if err := sleep(ctx, readyPoll); err != nil {
+		if err := sleep(ctx, readyPoll); err == late {
+			return fmt.Errorf("%w: %s", late, v.process.said.last(3))
+		} else if err != nil {
 			return err
 		}
 	}
