@@ -31,18 +31,6 @@ type SamplerChain struct {
 	selects bool // the last sampler picks a token
 }
 
-// oracle holds the addresses of the samplers that only a comparison needs.
-var oracle struct{ typical, mirostat, dry, logitBias uintptr }
-
-func init() {
-	llamaSymbols = append(llamaSymbols,
-		symbol{"llama_sampler_init_typical", &oracle.typical},
-		symbol{"llama_sampler_init_mirostat_v2", &oracle.mirostat},
-		symbol{"llama_sampler_init_dry", &oracle.dry},
-		symbol{"llama_sampler_init_logit_bias", &oracle.logitBias},
-	)
-}
-
 // NewSamplerChain returns an empty chain.
 func NewSamplerChain() (*SamplerChain, error) {
 	if _, ok := Loaded(); !ok {
@@ -115,7 +103,7 @@ func (s *SamplerChain) AddPenalties(nVocab, lastN int, repeat, freq, present flo
 // p, at least minKeep.
 func (s *SamplerChain) AddTypical(p float32, minKeep int) {
 	var f func(float32, uintptr) uintptr
-	purego.RegisterFunc(&f, oracle.typical)
+	purego.RegisterFunc(&f, c.samplerTypical)
 	s.add(f(p, uintptr(minKeep)), false)
 }
 
@@ -123,7 +111,7 @@ func (s *SamplerChain) AddTypical(p float32, minKeep int) {
 // (version 2).
 func (s *SamplerChain) AddMirostat(seed uint32, tau, eta float32) {
 	var f func(uint32, float32, float32) uintptr
-	purego.RegisterFunc(&f, oracle.mirostat)
+	purego.RegisterFunc(&f, c.samplerMirostat)
 	s.add(f(seed, tau, eta), true)
 }
 
@@ -135,7 +123,7 @@ func (s *SamplerChain) AddDRY(v *Vocab, multiplier, base float32, allowed, lastN
 		list[i] = &cString(b)[0]
 	}
 	var f func(vocab uintptr, multiplier, base float32, allowed, lastN int32, breakers **byte, n uintptr) uintptr
-	purego.RegisterFunc(&f, oracle.dry)
+	purego.RegisterFunc(&f, c.samplerDRY)
 	var pin runtime.Pinner // the list holds pointers
 	defer pin.Unpin()
 	for _, b := range list[:len(breakers)] {
@@ -155,7 +143,7 @@ func (s *SamplerChain) AddLogitBias(nVocab int, bias map[Token]float32) {
 		list = append(list, entry{t, b})
 	}
 	var f func(nVocab, n int32, bias *entry) uintptr
-	purego.RegisterFunc(&f, oracle.logitBias)
+	purego.RegisterFunc(&f, c.samplerLogitBias)
 	s.add(f(int32(nVocab), int32(len(list)), &list[:1][0]), false)
 }
 

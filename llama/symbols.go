@@ -23,11 +23,15 @@ var c struct {
 	setNThreads, setAbort, attachThreadPool, detachThreadPool, synchronize, decode, logitsIth,
 	batchInit, batchFree uintptr
 
+	encode, embeddingsIth, embeddingsSeq, poolingType uintptr
+
+	stateSize, stateGet, stateSet, stateSeqSize, stateSeqGet, stateSeqSet uintptr
+
 	memClear, memRemove, memCopy, memPosMin, memPosMax, memCanShift uintptr
 
 	samplerChainParams, samplerChainInit, samplerChainAdd, samplerChainN, samplerFree, samplerAccept, samplerApply,
 	samplerSample, samplerReset, samplerGreedy, samplerDist, samplerTopK, samplerTopP, samplerMinP,
-	samplerTemp, samplerPenalties uintptr
+	samplerTemp, samplerPenalties, samplerTypical, samplerMirostat, samplerDRY, samplerLogitBias uintptr
 
 	backendLoad, regByName, devCount, devGet uintptr
 
@@ -113,6 +117,18 @@ var llamaSymbols = []symbol{
 	{"llama_batch_init", &c.batchInit},
 	{"llama_batch_free", &c.batchFree},
 
+	{"llama_encode", &c.encode},
+	{"llama_get_embeddings_ith", &c.embeddingsIth},
+	{"llama_get_embeddings_seq", &c.embeddingsSeq},
+	{"llama_pooling_type", &c.poolingType},
+
+	{"llama_state_get_size", &c.stateSize},
+	{"llama_state_get_data", &c.stateGet},
+	{"llama_state_set_data", &c.stateSet},
+	{"llama_state_seq_get_size", &c.stateSeqSize},
+	{"llama_state_seq_get_data", &c.stateSeqGet},
+	{"llama_state_seq_set_data", &c.stateSeqSet},
+
 	{"llama_memory_clear", &c.memClear},
 	{"llama_memory_seq_rm", &c.memRemove},
 	{"llama_memory_seq_cp", &c.memCopy},
@@ -136,6 +152,10 @@ var llamaSymbols = []symbol{
 	{"llama_sampler_init_min_p", &c.samplerMinP},
 	{"llama_sampler_init_temp", &c.samplerTemp},
 	{"llama_sampler_init_penalties", &c.samplerPenalties},
+	{"llama_sampler_init_typical", &c.samplerTypical},
+	{"llama_sampler_init_mirostat_v2", &c.samplerMirostat},
+	{"llama_sampler_init_dry", &c.samplerDRY},
+	{"llama_sampler_init_logit_bias", &c.samplerLogitBias},
 }
 
 var ggmlSymbols = []symbol{
