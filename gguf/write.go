@@ -3,6 +3,7 @@ package gguf
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -16,16 +17,21 @@ type KeyValue struct {
 	Value any
 }
 
-// TensorData is one tensor to write.
+// TensorData is one tensor to write. Without Data and Fill it is zeros.
 type TensorData struct {
 	Name string
 	Type TensorType
 	Dims []uint64 // the contiguous one first
-	Data []byte   // nil: zeros
+	Data []byte
+
+	// Fill writes the data in Data's place, in pieces of any size: so a large
+	// tensor is never whole in memory. It must write exactly its size.
+	Fill func(w io.Writer) error
 }
 
 // Write writes a GGUF file of version 3. What [Read] would refuse is an error,
-// and then nothing is written.
+// and then nothing is written. A Fill that fails or writes another size than
+// its tensor's ends the writing.
 func Write(w io.Writer, metadata []KeyValue, tensors []TensorData) error {
 	head, table, err := encode(metadata, tensors)
 	if err != nil {
@@ -36,17 +42,53 @@ func Write(w io.Writer, metadata []KeyValue, tensors []TensorData) error {
 	}
 	pos := int64(len(head))
 	for i, t := range tensors {
-		data := t.Data
-		if data == nil {
-			data = make([]byte, table[i].Size)
-		}
-		padding := make([]byte, table[i].Offset-pos)
-		if _, err := w.Write(append(padding, data...)); err != nil {
+		if _, err := w.Write(make([]byte, table[i].Offset-pos)); err != nil {
 			return err
+		}
+		if err := t.write(w, table[i].Size); err != nil {
+			return fmt.Errorf("writing tensor %q: %w", t.Name, err)
 		}
 		pos = table[i].Offset + table[i].Size
 	}
 	return nil
+}
+
+// write writes the data of a tensor of size bytes.
+func (t *TensorData) write(w io.Writer, size int64) error {
+	switch {
+	case t.Data != nil:
+		_, err := w.Write(t.Data)
+		return err
+	case t.Fill == nil:
+		_, err := io.CopyN(w, zeros{}, size)
+		return err
+	}
+	c := &counter{w: w}
+	err := t.Fill(c)
+	if err == nil && c.n != size {
+		err = fmt.Errorf("its Fill wrote %d bytes; %v%v takes %d", c.n, t.Type, t.Dims, size)
+	}
+	return err
+}
+
+// zeros reads as zero bytes without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// counter counts the bytes that pass.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // encode makes all that stands before the tensor data, and has the reader
@@ -73,6 +115,9 @@ func encode(metadata []KeyValue, tensors []TensorData) ([]byte, []Tensor, error)
 		size, err := dataSize(t.Type, t.Dims)
 		if err == nil && t.Data != nil && int64(len(t.Data)) != size {
 			err = fmt.Errorf("%d bytes of data; %v%v takes %d", len(t.Data), t.Type, t.Dims, size)
+		}
+		if err == nil && t.Data != nil && t.Fill != nil {
+			err = errors.New("both Data and Fill are set")
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("writing tensor %q: %w", t.Name, err)
