@@ -85,12 +85,13 @@ func modelSize(path string) (size int64, err error) {
 	return size, nil
 }
 
-// engine loads the model on the first call.
+// engine loads the model on the first call. It does not guess ahead, as the peers
+// do not.
 func (s *session) engine(ctx context.Context) (*engine.Engine, *words, error) {
 	if s.loaded != nil {
 		return s.loaded, s.words, nil
 	}
-	e, w, err := loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads})
+	e, w, err := loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads, NoSpeculation: true})
 	if err != nil {
 		return nil, nil, err
 	}

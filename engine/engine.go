@@ -31,12 +31,18 @@ const (
 
 // Options adjusts an [Engine]. A zero field means its default.
 type Options struct {
-	// ContextLength is the most tokens of a prompt and its output together, and
-	// of all that run at once: requests that do not fit wait. Each 1,024 cost
-	// memory (22 MiB for a 135M model) and time to load. If zero, it is the
-	// length the model was trained with, at most [DefaultContextLength]; more
-	// than the model was trained with is reduced to that.
+	// ContextLength is the most tokens of a prompt and its output together. If
+	// zero, it is the length the model was trained with, at most
+	// [DefaultContextLength]; more than the model was trained with is reduced to
+	// that.
 	ContextLength int
+
+	// CacheLength is the most tokens that the KV cache holds of all requests at
+	// once, and of finished ones whose prefixes may be used again: requests that
+	// do not fit beside others wait. Each 1,024 cost memory, 22 MiB for a model of
+	// 135M parameters, but only when they are needed: the cache begins small and
+	// grows. If zero, it is 4 times ContextLength; it is never less than that.
+	CacheLength int
 
 	// Slots is how many requests run at once, at most 64. If zero,
 	// [DefaultSlots].
@@ -46,6 +52,11 @@ type Options struct {
 	// Linux fewer while other processes are busy: a thread without a core to
 	// itself holds all others up. A number that is given stays.
 	Threads int
+
+	// NoSpeculation switches off that what may follow is guessed from the text so
+	// far and computed along, which is faster where it is measured to be, and does
+	// not change the output.
+	NoSpeculation bool
 
 	// BatchSize is the most tokens computed at once. If zero, [DefaultBatchSize].
 	BatchSize int
@@ -69,6 +80,7 @@ type Options struct {
 type Engine struct {
 	model    *llama.Model
 	vocab    *Vocab
+	files    []string // of the model
 	template string
 	limit    int // tokens of a sequence
 	log      *slog.Logger
@@ -78,12 +90,14 @@ type Engine struct {
 	ended   chan struct{} // closed by the owner when all is freed
 
 	// Of the owner.
-	llm   *llama.Context
-	gov   *governor
-	mem   *llama.Memory
-	pool  *llama.ThreadPool
-	batch *llama.Batch
-	sched scheduler
+	params llama.ContextParams
+	llm    *llama.Context
+	gov    *governor
+	mem    *llama.Memory
+	pool   *llama.ThreadPool
+	batch  *llama.Batch
+	sched  scheduler
+	lost   error // why there is no context any more; nil while there is
 }
 
 // Load loads the model in the GGUF file at path (of a split model, any part;
@@ -115,6 +129,7 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 		gov.close()
 		return nil, err
 	}
+	e.files = parts
 	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", gov.current, "took", time.Since(start))
 	go e.own()
 	return e, nil
@@ -151,6 +166,7 @@ func (o *Options) setDefaults() error {
 		def   int
 	}{
 		{"ContextLength", &o.ContextLength, 0, 1 << 24, 0},
+		{"CacheLength", &o.CacheLength, 0, 1 << 28, 0},
 		{"Threads", &o.Threads, 0, 512, 0},
 		{"BatchSize", &o.BatchSize, 0, 1 << 16, DefaultBatchSize},
 		{"GPULayers", &o.GPULayers, 0, 1 << 20, 0},
@@ -204,39 +220,41 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	tables.Go(func() { e.vocab = newVocab(model.Vocab()) })
 	defer tables.Wait()
 
+	mostCells := max(e.limit, cmp.Or(o.CacheLength, 4*e.limit))
+	slots := min(o.Slots, o.BatchSize, mostCells)
+	sequences := min(slots+maxCached, llama.MaxSequences())
+	if model.IsRecurrent() || model.IsHybrid() {
+		sequences = slots // each has a state of its own, and none can be kept for its prefix
+	}
 	p := llama.DefaultContextParams()
-	p.NCtx = uint32(e.limit)
-	p.NBatch = uint32(min(o.BatchSize, e.limit))
+	p.NBatch = uint32(min(o.BatchSize, mostCells))
 	p.NUbatch = min(p.NUbatch, p.NBatch)
-	slots := min(o.Slots, int(p.NBatch))
-	p.NOutputsMax = uint32(slots)
-	p.NSeqMax = uint32(slots) // of a batch; a unified cache takes more ids
+	p.NSeqMax = uint32(sequences)
+	p.NOutputsMax = uint32(max(maxRows, sequences))
 	p.KVUnified = true
 	gov.update(minInterval) // loading the model was perhaps long enough to see what others do
 	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)
-	if e.llm, err = llama.NewContext(model, p); err != nil {
-		return nil, err
-	}
-	if err = e.llm.EnableAbort(); err != nil {
-		return nil, err
-	}
-	if e.mem = e.llm.Memory(); e.mem == nil {
-		return nil, errors.New("engine: this model has no memory for the tokens before")
-	}
+	e.params = p
 	if gov.most > 1 {
 		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: *o.Poll}); err != nil {
 			return nil, err
 		}
-		e.llm.AttachThreadPool(e.pool, nil)
+	}
+	e.queue = newQueue(o.QueueLength)
+	e.sched = newScheduler(e, slots, sequences, mostCells)
+	e.sched.speculate = !o.NoSpeculation
+	if err = e.newContext(min(max(firstCells, int(p.NBatch)), mostCells)); err != nil {
+		return nil, err
 	}
 	e.batch = llama.NewBatch(min(e.llm.NBatch(), int(p.NBatch)))
-	e.sched = newScheduler(e, slots, min(slots+maxCached, llama.MaxSequences()))
-	e.queue = newQueue(o.QueueLength, e.llm.Abort, e.llm.ClearAbort)
 	return e, nil
 }
 
 // free releases what newEngine made, in order.
 func (e *Engine) free() {
+	if e.sched.crew != nil {
+		e.sched.crew.close()
+	}
 	if e.batch != nil {
 		e.batch.Free()
 	}
@@ -254,12 +272,25 @@ func (e *Engine) free() {
 // has ended. The error is always nil.
 func (e *Engine) Close() error {
 	e.closing.Do(func() {
-		for _, j := range e.queue.close() {
+		for _, j := range e.queue.stop() {
 			j.finish(FinishCancelled, j.usage, ErrClosed)
 		}
 	})
 	<-e.ended
 	return nil
+}
+
+// Shutdown is Close when the running and the waiting requests are over; further
+// ones get [ErrClosed] at once. If ctx ends first, so do they, and its error is
+// returned.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.queue.drain()
+	select {
+	case <-e.ended:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), e.Close())
+	}
 }
 
 // Vocab returns the model's vocabulary. Its tables may be used after

@@ -12,6 +12,10 @@ type job struct {
 	req *Request
 	stream
 	usage   Usage
+	arrival uint64      // in the queue
+	place   int         // there, from 1; 0: it does not wait
+	pin     bool        // the prompt is to be pinned, nothing generated
+	branch  *branch     // what was pinned
 	stopped atomic.Bool // the owner is to end it after the step under way
 	closed  atomic.Bool // because the engine closes
 }
@@ -50,7 +54,10 @@ func (e *Engine) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, er
 			<-j.done
 		}()
 		for range j.wake {
-			c, err, ended := j.take()
+			c, ended, resume, err := j.take()
+			if resume {
+				e.queue.wake()
+			}
 			if ended && j.panic != nil {
 				panic(j.panic)
 			}

@@ -20,6 +20,7 @@ type node struct {
 	children []*node
 	tokens   []Token
 	computed int           // how many of the tokens the cache has by now
+	salt     string        // of a root
 	seqs     []llama.SeqID // the sequences that hold the cells
 }
 
@@ -32,10 +33,16 @@ type branch struct {
 
 func newPrefixTree() *prefixTree { return &prefixTree{roots: map[string]*node{}} }
 
+// branch returns a new branch, which has no tokens yet.
+func (t *prefixTree) branch(seq llama.SeqID, salt string) *branch {
+	return &branch{seq: seq, leaf: t.root(salt)}
+}
+
+// root returns the root for a salt. It is there while something grows on it.
 func (t *prefixTree) root(salt string) *node {
 	r := t.roots[salt]
 	if r == nil {
-		r = &node{}
+		r = &node{salt: salt}
 		t.roots[salt] = r
 	}
 	return r
@@ -52,7 +59,10 @@ type found struct {
 
 // find returns the longest path that tokens begin with.
 func (t *prefixTree) find(salt string, tokens []Token) found {
-	f := found{node: t.root(salt)}
+	f := found{node: t.roots[salt]}
+	if f.node == nil {
+		f.node = &node{} // nothing has grown there
+	}
 	for {
 		best, bestLen := (*node)(nil), 0
 		for _, c := range f.node.children {
@@ -104,13 +114,10 @@ func (n *node) split(at int) *node {
 	return up
 }
 
-// share makes a new branch of the first n tokens of a place that find returned,
-// all of them computed. It returns a sequence to copy their cells from.
-func (t *prefixTree) share(seq llama.SeqID, salt string, f found, n int) (b *branch, from llama.SeqID) {
-	b = &branch{seq: seq, leaf: t.root(salt)}
-	if n == 0 {
-		return b, 0
-	}
+// share moves a branch that is at its root to the first n tokens of a place that
+// find returned, all of them computed. It returns a sequence to copy their cells
+// from.
+func (t *prefixTree) share(b *branch, f found, n int) (from llama.SeqID) {
 	place, at := f.node, f.at-(f.n-n)
 	for at <= 0 { // the cut lies in a node further up
 		place = place.parent
@@ -119,9 +126,9 @@ func (t *prefixTree) share(seq llama.SeqID, salt string, f found, n int) (b *bra
 	b.leaf = place.split(at)
 	from = b.leaf.seqs[0]
 	for node := b.leaf; node.parent != nil; node = node.parent {
-		node.seqs = append(node.seqs, seq)
+		node.seqs = append(node.seqs, b.seq)
 	}
-	return b, from
+	return from
 }
 
 // grow appends tokens that are to be computed. A leaf that others hold too is
@@ -161,13 +168,17 @@ func (n *node) detach() {
 
 // release takes a branch out: cells that nobody else holds are free again.
 func (t *prefixTree) release(b *branch) {
-	for n := b.leaf; n.parent != nil; n = n.parent {
+	n := b.leaf
+	for ; n.parent != nil; n = n.parent {
 		i := slices.Index(n.seqs, b.seq)
 		n.seqs = slices.Delete(n.seqs, i, i+1)
 		if len(n.seqs) == 0 {
 			t.cells -= len(n.tokens)
 			n.detach()
 		}
+	}
+	if len(n.children) == 0 {
+		delete(t.roots, n.salt)
 	}
 	b.leaf = nil
 }

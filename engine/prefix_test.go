@@ -49,7 +49,10 @@ func TestPrefixTree(t *testing.T) {
 			seq := free[len(free)-1]
 			free = free[:len(free)-1]
 			n := random.IntN(f.ready + 1)
-			b, from := tree.share(seq, "", f, n)
+			b, from := tree.branch(seq, ""), llama.SeqID(-1)
+			if n > 0 {
+				from = tree.share(b, f, n)
+			}
 			if i := slices.IndexFunc(live, func(s *sequence) bool { return s.branch.seq == from }); n > 0 && (i < 0 || live[i].computed < n || commonPrefix(live[i].tokens, tokens) < n) {
 				t.Fatalf("%d tokens are to be copied from sequence %d, which does not have them", n, from)
 			}
@@ -84,7 +87,7 @@ func TestPrefixTree(t *testing.T) {
 	for _, s := range live {
 		tree.release(s.branch)
 	}
-	if tree.cells != 0 || len(tree.root("").children) != 0 {
+	if tree.cells != 0 || len(tree.roots) != 0 {
 		t.Errorf("%d cells are left of an empty tree", tree.cells)
 	}
 }
@@ -92,14 +95,15 @@ func TestPrefixTree(t *testing.T) {
 func TestPrefixTreeCountsSharedCellsOnce(t *testing.T) {
 	tree := newPrefixTree()
 	prompt := []Token{1, 2, 3, 4, 5, 6}
-	a, _ := tree.share(0, "", tree.find("", prompt), 0)
+	a := tree.branch(0, "")
 	tree.grow(a, prompt)
 	a.leaf.computed = 6
 	f := tree.find("", []Token{1, 2, 3, 4, 9})
 	if f.n != 4 || f.ready != 4 {
 		t.Fatalf("found %+v", f)
 	}
-	b, from := tree.share(1, "", f, 4)
+	b := tree.branch(1, "")
+	from := tree.share(b, f, 4)
 	tree.grow(b, []Token{9})
 	if from != 0 || tree.cells != 7 {
 		t.Errorf("%d cells, copied from %d, want 7 and 0", tree.cells, from)

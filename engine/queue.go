@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"slices"
+	"container/heap"
 	"sync"
 )
 
@@ -9,49 +9,129 @@ import (
 // their arrival, and knows those that run.
 type queue struct {
 	limit int
-	abort func() // interrupts the decoding under way; called with mu held
-	clear func() // lets decoding go on
 
-	mu      sync.Mutex
-	ready   sync.Cond
-	waiting []*job
-	running map[*job]bool // taken by the owner; true when they have started
-	held    int           // of those, the ones that have not: they wait too
-	closed  bool
+	mu       sync.Mutex
+	ready    sync.Cond // there is news for the owner
+	news     bool
+	abort    func() // interrupts the decoding under way; called with mu held
+	clear    func() // lets decoding go on
+	waiting  waiting
+	arrived  uint64
+	running  map[*job]bool // taken by the owner; true when they have started
+	held     int           // of those, the ones that have not: they wait too
+	calls    []func()      // for the owner, between steps
+	draining bool          // no more are taken in
+	closed   bool
 }
 
-func newQueue(limit int, abort, clear func()) *queue {
-	q := &queue{limit: limit, abort: abort, clear: clear, running: map[*job]bool{}}
+func newQueue(limit int) *queue {
+	q := &queue{limit: limit, running: map[*job]bool{}}
 	q.ready.L = &q.mu
 	return q
 }
 
-// push adds a request.
-func (q *queue) push(j *job) error {
+// interrupt says how the decoding under way is interrupted from now on, and how
+// it is let go on.
+func (q *queue) interrupt(abort, clear func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.abort, q.clear = abort, clear
 	if q.closed {
+		q.abort()
+	}
+}
+
+// waiting is a heap: the first is the next to run.
+type waiting []*job
+
+func (w waiting) Len() int { return len(w) }
+func (w waiting) Less(i, k int) bool {
+	if w[i].req.Priority != w[k].req.Priority {
+		return w[i].req.Priority > w[k].req.Priority
+	}
+	return w[i].arrival < w[k].arrival
+}
+func (w waiting) Swap(i, k int) {
+	w[i], w[k] = w[k], w[i]
+	w[i].place, w[k].place = i+1, k+1
+}
+func (w *waiting) Push(j any) {
+	*w = append(*w, j.(*job))
+	j.(*job).place = len(*w)
+}
+func (w *waiting) Pop() any {
+	last := len(*w) - 1
+	j := (*w)[last]
+	(*w)[last] = nil
+	*w = (*w)[:last]
+	j.place = 0
+	return j
+}
+
+// push adds requests, all or none.
+func (q *queue) push(jobs ...*job) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.draining {
 		return ErrClosed
 	}
-	if len(q.waiting)+q.held >= q.limit {
+	if len(q.waiting)+q.held+len(jobs) > q.limit {
 		return ErrOverloaded
 	}
-	i := len(q.waiting)
-	for i > 0 && q.waiting[i-1].req.Priority < j.req.Priority {
-		i--
+	for _, j := range jobs {
+		q.arrived++
+		j.arrival = q.arrived
+		heap.Push(&q.waiting, j)
 	}
-	q.waiting = slices.Insert(q.waiting, i, j)
-	q.ready.Signal()
+	q.notify()
 	return nil
 }
 
-// wait blocks until a request waits or the queue is closed, which it reports.
+// notify wakes the owner; mu is held.
+func (q *queue) notify() {
+	q.news = true
+	q.ready.Signal()
+}
+
+// call has the owner run f, between steps; false if the queue is closed.
+func (q *queue) call(f func()) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.calls = append(q.calls, f)
+	q.notify()
+	return true
+}
+
+// runCalls runs what [queue.call] was given.
+func (q *queue) runCalls() {
+	q.mu.Lock()
+	calls := q.calls
+	q.calls = nil
+	q.mu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+}
+
+// wake makes the owner look again.
+func (q *queue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.notify()
+}
+
+// wait blocks until there is news since the last call, or the queue is closed
+// and nothing waits, which it reports.
 func (q *queue) wait() (closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) == 0 && !q.closed {
+	for !q.news && !q.closed {
 		q.ready.Wait()
 	}
+	q.news = false
 	return q.closed
 }
 
@@ -62,8 +142,7 @@ func (q *queue) take() *job {
 	if len(q.waiting) == 0 {
 		return nil
 	}
-	j := q.waiting[0]
-	q.waiting = slices.Delete(q.waiting, 0, 1)
+	j := heap.Pop(&q.waiting).(*job)
 	q.running[j] = false
 	q.held++
 	return j
@@ -96,6 +175,9 @@ func (q *queue) release(j *job) {
 	if !q.closed {
 		q.clear()
 	}
+	if q.draining && len(q.running)+len(q.waiting) == 0 {
+		q.close()
+	}
 }
 
 // cancel takes a waiting request out, and reports that, or makes a running one
@@ -104,8 +186,11 @@ func (q *queue) release(j *job) {
 func (q *queue) cancel(j *job) (removed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.waiting, j); i >= 0 {
-		q.waiting = slices.Delete(q.waiting, i, i+1)
+	if j.place > 0 {
+		heap.Remove(&q.waiting, j.place-1)
+		if q.draining && len(q.running)+len(q.waiting) == 0 {
+			q.close()
+		}
 		return true
 	}
 	if _, taken := q.running[j]; taken {
@@ -113,18 +198,38 @@ func (q *queue) cancel(j *job) (removed bool) {
 		if len(q.running) == 1 {
 			q.abort()
 		}
+		q.notify() // the owner may be waiting for its reader
 	}
 	return false
 }
 
-// close refuses further requests, makes the running ones stop and returns those
-// that waited.
-func (q *queue) close() []*job {
+// drain refuses further requests; when those that are there are over, the queue
+// is closed.
+func (q *queue) drain() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed = true
-	waiting := q.waiting
+	q.draining = true
+	if len(q.running)+len(q.waiting) == 0 {
+		q.close()
+	}
+}
+
+// close ends the queue; mu is held.
+func (q *queue) close() {
+	q.draining, q.closed = true, true
+	q.notify()
+}
+
+// stop refuses further requests, makes the running ones stop and returns those
+// that waited.
+func (q *queue) stop() []*job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	jobs := q.waiting
 	q.waiting = nil
+	for _, j := range jobs {
+		j.place = 0
+	}
 	for j := range q.running {
 		j.closed.Store(true)
 		j.stopped.Store(true)
@@ -132,6 +237,6 @@ func (q *queue) close() []*job {
 	if len(q.running) > 0 {
 		q.abort()
 	}
-	q.ready.Broadcast()
-	return waiting
+	q.close()
+	return jobs
 }

@@ -102,7 +102,8 @@ type Usage struct {
 	// matcher dropped.
 	CompletionTokens int
 
-	CachedTokens int // of the prompt, those that did not have to be computed
+	CachedTokens  int // of the prompt, those that did not have to be computed
+	GuessedTokens int // of the completion, those that speculation had guessed
 }
 
 // Chunk is a part of the output.

@@ -99,7 +99,7 @@ func TestSharedPrefixIsComputedOnce(t *testing.T) {
 
 // A cache far too small for all that come at once serves them nevertheless.
 func TestSmallCache(t *testing.T) {
-	e := newTestEngine(t, &Options{ContextLength: 128, BatchSize: smallBatch})
+	e := newTestEngine(t, &Options{ContextLength: 128, CacheLength: 128, BatchSize: smallBatch})
 	defer e.Close()
 	var requests []*Request
 	for i := range 32 {
@@ -170,7 +170,7 @@ func TestOneFailureIsItsOwn(t *testing.T) {
 }
 
 func TestPriority(t *testing.T) {
-	q := newQueue(10, func() {}, func() {})
+	q := newQueue(10)
 	var jobs []*job
 	for i, priority := range []int{0, 1, 0, 2, 1} {
 		j := &job{req: &Request{Priority: priority}, usage: Usage{PromptTokens: i}}

@@ -21,9 +21,18 @@ type slot struct {
 	started bool    // the first token was sampled: the prompt is computed
 
 	// Of the step under way.
-	fed    int       // tokens of it in the batch
-	row    int       // where in the batch its logits are, -1: nowhere
-	logits []float32 // of the last token; nil: none yet
+	fed      int         // tokens of it in the batch
+	row      int         // where in the batch the logits of the last one are, -1: nowhere
+	draft    []Token     // guesses of what comes next, in the batch too
+	draftRow int         // where
+	rows     [][]float32 // the logits behind the last token and behind each guess
+	right    int         // guesses that were right, by now
+	logits   []float32   // of rows, those behind the last token; nil: none yet
+
+	// Of what the next steps may guess.
+	guess  guess
+	ahead  int     // how much of it is to be computed
+	chance float64 // that so much is right
 
 	// Of the end.
 	over   bool
@@ -40,18 +49,36 @@ func (s *slot) begin(j *job, limit, nVocab int) {
 	s.tokens = append(s.tokens[:0], j.req.Prompt...)
 	s.pending = len(j.req.Prompt)
 	s.budget = min(j.req.MaxTokens, limit-len(j.req.Prompt))
+	if j.pin {
+		s.budget = 0
+	}
 	s.drops, s.started, s.over, s.finish, s.err = 0, false, false, "", nil
+	s.draft, s.right = s.draft[:0], 0
+	s.guess = guess{odds: priorOdds}
+}
+
+// restart makes the slot wait for a place in the cache again.
+func (s *slot) restart() {
+	s.branch, s.pending, s.logits, s.started = nil, len(s.tokens), nil, false
+	s.draft, s.right = s.draft[:0], 0
 }
 
 // runs reports whether the slot has a place in the cache and something to do.
 func (s *slot) runs() bool { return s.branch != nil && !s.over }
 
-// mayShare reports whether the request may use what others have computed. The
+// waits reports whether the slot lets others go on until its reader has caught
+// up.
+func (s *slot) waits() bool { return s.started && s.job.behind() }
+
+// repeats reports whether the request must give the same output every time. The
 // kernels give slightly other logits for other batches, so a seed repeats only
-// if its prompt is computed anew.
-func (s *slot) mayShare() bool {
-	return s.job.req.Sampling.Seed == nil || s.job.req.Sampling.Temperature == 0
+// if its tokens are computed anew and one by one.
+func (s *slot) repeats() bool {
+	return s.job.req.Sampling.Seed != nil && s.job.req.Sampling.Temperature != 0
 }
+
+// mayShare reports whether the request may use what others have computed.
+func (s *slot) mayShare() bool { return !s.repeats() }
 
 // end says how the request ended.
 func (s *slot) end(finish FinishReason, err error) { s.over, s.finish, s.err = true, finish, err }
@@ -71,6 +98,12 @@ func (s *slot) advance(v *Vocab) {
 			s.end("", fmt.Errorf("engine: panic in the request's matcher: %v", r))
 		}
 	}()
+	if s.job.pin {
+		if s.pending == 0 {
+			s.end(FinishStop, nil)
+		}
+		return
+	}
 	m := s.job.req.Matcher
 	for !s.over {
 		if m != nil {
@@ -88,6 +121,7 @@ func (s *slot) advance(v *Vocab) {
 			return
 		}
 		if s.pending > 0 {
+			s.foresee()
 			return
 		}
 		s.choose(v)
@@ -147,12 +181,40 @@ func (s *slot) force(v *Vocab) (stopped bool, err error) {
 // stop text.
 func (s *slot) output(v *Vocab, t Token) (stopped bool) {
 	s.tokens = append(s.tokens, t)
-	s.pending++
 	s.budget--
+	s.settle(t)
 	s.job.usage.CompletionTokens++
 	text, stopped := s.filter.push(v.Piece(t))
 	s.job.write(text, s.job.usage)
 	return stopped
+}
+
+// settle takes a token of the output: if it was guessed, it is computed, and so
+// are the logits behind it.
+func (s *slot) settle(t Token) {
+	if s.pending == 0 && s.right < len(s.draft) && s.draft[s.right] == t {
+		s.right++
+		s.logits = s.rows[s.right]
+		s.job.usage.GuessedTokens++
+	} else {
+		s.pending++
+	}
+	if len(s.guess.tokens) > 0 {
+		s.guess.of().learn(s.guess.tokens[0] == t)
+		if s.guess.tokens[0] == t {
+			s.guess.tokens = s.guess.tokens[1:]
+		} else {
+			s.guess.tokens = nil
+		}
+	}
+}
+
+// foresee guesses what comes after what is pending, for the next step.
+func (s *slot) foresee() {
+	s.guess.tokens = nil
+	if s.started && !s.repeats() && s.budget > 1 {
+		s.guess.make(s.tokens, s.budget-1)
+	}
 }
 
 // feed puts up to n pending tokens into the batch and asks for logits behind the
@@ -167,4 +229,31 @@ func (s *slot) feed(b *llama.Batch, n int) {
 		}
 		b.Add(t, llama.Pos(from+i), s.branch.seq, last)
 	}
+}
+
+// fedWhole reports whether all that is pending is in the batch.
+func (s *slot) fedWhole() bool { return s.fed > 0 && s.fed == s.pending }
+
+// feedDraft puts n guesses into the batch, behind all that is pending.
+func (s *slot) feedDraft(b *llama.Batch, n int) {
+	s.draftRow = b.Len()
+	s.draft = append(s.draft[:0], s.guess.tokens[:n]...)
+	for i, t := range s.draft {
+		b.Add(t, llama.Pos(len(s.tokens)+i), s.branch.seq, true)
+	}
+}
+
+// read takes the logits that the batch has computed for the slot.
+func (s *slot) read(logits func(row int) []float32) error {
+	s.rows = append(s.rows[:0], logits(s.row))
+	for i := range s.draft {
+		s.rows = append(s.rows, logits(s.draftRow+i))
+	}
+	for _, row := range s.rows {
+		if row == nil {
+			return errNoLogits
+		}
+	}
+	s.logits = s.rows[0]
+	return nil
 }

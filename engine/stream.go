@@ -6,7 +6,8 @@ import (
 )
 
 // stream carries one request's output from the owner to its reader. The owner
-// never waits: what is not read yet is kept, joined.
+// never waits: what is not read yet is kept, joined. A request whose reader is
+// too far behind computes nothing until it has caught up.
 type stream struct {
 	wake chan struct{} // holds one value while there is news
 	done chan struct{} // closed when the engine has let go of the request
@@ -14,6 +15,7 @@ type stream struct {
 	mu     sync.Mutex
 	text   strings.Builder // the whole output
 	taken  int             // bytes of it that were read
+	paused bool            // the request waits for its reader
 	usage  Usage           // so far
 	reason FinishReason    // with done
 	err    error
@@ -45,6 +47,19 @@ func (s *stream) finish(finish FinishReason, usage Usage, err error) {
 	s.notify()
 }
 
+// maxUnread is how many bytes of output may wait to be read before the request
+// waits too.
+const maxUnread = 64 << 10
+
+// behind reports whether the reader is too far behind; the take that changes
+// that says so.
+func (s *stream) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = s.text.Len()-s.taken > maxUnread
+	return s.paused
+}
+
 func (s *stream) notify() {
 	select {
 	case s.wake <- struct{}{}:
@@ -53,8 +68,8 @@ func (s *stream) notify() {
 }
 
 // take returns what there is to read. The text shares the memory of the whole
-// output, so taking it costs nothing.
-func (s *stream) take() (c Chunk, err error, ended bool) {
+// output, so taking it costs nothing. If resume, the request has waited for that.
+func (s *stream) take() (c Chunk, ended, resume bool, err error) {
 	select {
 	case <-s.done:
 		ended = true
@@ -68,5 +83,6 @@ func (s *stream) take() (c Chunk, err error, ended bool) {
 	c.Usage = s.usage
 	c.Text = s.text.String()[s.taken:]
 	s.taken += len(c.Text)
-	return c, err, ended
+	resume, s.paused = s.paused, false
+	return c, ended, resume, err
 }

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// admission is what becomes of a request that waits for room.
+type admission int
+
+const (
+	admitted admission = iota
+	passed             // it waits for what another computes; others may go first
+	full               // it waits, and so do all after it
+)
+
+// admit starts requests that there is room for: first those that wait for it
+// already, then those of the queue.
+func (e *Engine) admit() {
+	s := &e.sched
+	for i := 0; ; {
+		if i == len(s.ready) && !e.take() {
+			return
+		}
+		switch slot := s.ready[i]; e.place(slot) {
+		case admitted:
+			s.ready = slices.Delete(s.ready, i, i+1)
+			e.queue.started(slot.job, true)
+		case passed:
+			i++
+		case full:
+			return
+		}
+	}
+}
+
+// take adds a request of the queue to the ready ones, if there is one and a slot
+// is free.
+func (e *Engine) take() bool {
+	s := &e.sched
+	if len(s.slots)+len(s.ready) >= s.most {
+		return false
+	}
+	j := e.queue.take()
+	if j == nil {
+		return false
+	}
+	if len(s.idle) == 0 {
+		s.idle = append(s.idle, &slot{})
+	}
+	slot := s.idle[len(s.idle)-1]
+	s.idle = s.idle[:len(s.idle)-1]
+	slot.begin(j, e.limit, e.vocab.NTokens())
+	slot.advance(e.vocab) // appends what is forced from the start
+	s.ready = append(s.ready, slot)
+	return true
+}
+
+// place gives a slot a sequence with room for its tokens and its budget, sharing
+// what the cache has of them.
+func (e *Engine) place(slot *slot) admission {
+	s := &e.sched
+	if slot.over {
+		s.slots = append(s.slots, slot)
+		return admitted
+	}
+	salt := slot.job.req.Salt
+	most := len(slot.tokens)
+	if !slot.job.pin {
+		most-- // the last token is always computed: its logits are needed
+	}
+	for {
+		f := s.tree.find(salt, slot.tokens)
+		n := 0
+		if s.share && slot.mayShare() {
+			if min(f.n, most)-min(f.ready, most) >= minAwaited {
+				return passed
+			}
+			if n = min(f.ready, most); n < minShared {
+				n = 0
+			}
+		}
+		need := s.tree.cells + s.reserved() + len(slot.tokens) - n + slot.budget
+		if len(s.seqs) > 0 && need <= s.cells {
+			e.attach(slot, f, n)
+			return admitted
+		}
+		s.touch(f.node)
+		if need > s.cells && e.grow(need) || e.evict() {
+			continue
+		}
+		if e.lost != nil || len(s.slots) > 0 || !e.unpin() {
+			return full
+		}
+	}
+}
+
+// attach starts a slot on the first n tokens of a place in the tree.
+func (e *Engine) attach(slot *slot, f found, n int) {
+	s := &e.sched
+	b := s.tree.branch(s.takeSeq(), slot.job.req.Salt)
+	if n > 0 {
+		from := s.tree.share(b, f, n)
+		if !e.copySeq(from, b.seq, n) {
+			s.tree.release(b)
+			b.leaf, n, s.share = s.tree.root(slot.job.req.Salt), 0, false
+		}
+	}
+	s.tree.grow(b, slot.tokens[n:])
+	slot.branch, slot.pending, slot.planned = b, len(slot.tokens)-n, len(slot.tokens)
+	if slot.job.usage.CachedTokens == 0 {
+		slot.job.usage.CachedTokens = n
+	}
+	if slot.job.pin && slot.pending == 0 {
+		slot.end(FinishStop, nil)
+	}
+	s.slots = append(s.slots, slot)
+}
+
+// takeSeq takes a free sequence id; there must be one.
+func (s *scheduler) takeSeq() llama.SeqID {
+	last := len(s.seqs) - 1
+	seq := s.seqs[last]
+	s.seqs = s.seqs[:last]
+	return seq
+}
+
+// copySeq makes an empty sequence share the first n tokens of another, and
+// reports whether the memory can do that. If not, the sequence is empty.
+func (e *Engine) copySeq(from, to llama.SeqID, n int) bool {
+	err := e.mem.SeqCopy(from, to, 0, llama.Pos(n))
+	if err == nil && e.holds(to, n) {
+		return true
+	}
+	e.mem.SeqRemove(to, -1, -1)
+	return false
+}
+
+// holds reports whether the memory has the first n tokens of a sequence and no
+// more. A sliding window has dropped some, a recurrent state is never a part.
+func (e *Engine) holds(seq llama.SeqID, n int) bool {
+	return e.mem.SeqPosMin(seq) == 0 && int(e.mem.SeqPosMax(seq)) == n-1
+}
+
+// ask finds out, with a sequence of n tokens, whether the memory can share a part
+// of a sequence, and forget a part.
+func (e *Engine) ask(seq llama.SeqID, n int) {
+	s := &e.sched
+	if len(s.seqs) == 0 || n < 3 {
+		return
+	}
+	s.asked = true
+	probe := s.seqs[len(s.seqs)-1]
+	s.share = s.share && e.copySeq(seq, probe, n-1)
+	s.forgets = s.share && e.mem.SeqRemove(probe, llama.Pos(n-2), -1) && e.holds(probe, n-2)
+	e.mem.SeqRemove(probe, -1, -1)
+	if !s.share {
+		e.log.Info("this model's memory cannot share parts of sequences: prefixes are computed anew, and nothing is guessed ahead")
+	}
+}
+
+// reserved is how many cells the running requests may still need.
+func (s *scheduler) reserved() (n int) {
+	for _, slot := range s.slots {
+		n += slot.budget
+	}
+	return n
+}
+
+// touch notes that what holds a node is of use.
+func (s *scheduler) touch(n *node) {
+	s.clock++
+	for _, b := range s.cached {
+		if slices.Contains(n.seqs, b.seq) {
+			b.used = s.clock
+		}
+	}
+}
+
+// evict gives up the finished sequence that was of use the longest ago.
+func (e *Engine) evict() bool {
+	s := &e.sched
+	if len(s.cached) == 0 {
+		return false
+	}
+	oldest := 0
+	for i, b := range s.cached {
+		if b.used < s.cached[oldest].used {
+			oldest = i
+		}
+	}
+	e.drop(s.cached[oldest])
+	s.cached = slices.Delete(s.cached, oldest, oldest+1)
+	return true
+}
+
+// unpin gives up the oldest pinned prefix.
+func (e *Engine) unpin() bool {
+	s := &e.sched
+	if len(s.pinned) == 0 {
+		return false
+	}
+	e.log.Warn("a pinned prefix is given up: a request does not fit beside it")
+	e.drop(s.pinned[0])
+	s.pinned = slices.Delete(s.pinned, 0, 1)
+	return true
+}
+
+// drop frees a sequence and its cells.
+func (e *Engine) drop(b *branch) {
+	e.mem.SeqRemove(b.seq, -1, -1)
+	e.sched.tree.release(b)
+	e.sched.seqs = append(e.sched.seqs, b.seq)
+}

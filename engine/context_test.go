@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// The cache grows when requests do not fit beside each other, and keeps what it
+// holds: also of requests that are under way.
+func TestCacheGrows(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 1024, BatchSize: smallBatch})
+	defer e.Close()
+	if e.sched.cells != firstCells {
+		t.Fatalf("the cache begins with %d cells, want %d", e.sched.cells, firstCells)
+	}
+	start := story(t, e, 0, 300)
+	first := together(t, e, []*Request{{Prompt: start, MaxTokens: 8}})
+	requests := []*Request{{Prompt: start, MaxTokens: 8}}
+	for i := range 4 {
+		requests = append(requests, &Request{Prompt: story(t, e, i+1, 60), MaxTokens: 300})
+	}
+	results := together(t, e, requests)
+	for i, r := range results {
+		checkAll(t, []result{r}, requests[i].MaxTokens)
+	}
+	checkAll(t, first, 8)
+	if e.sched.cells != 2*firstCells {
+		t.Errorf("the cache has %d cells, want %d", e.sched.cells, 2*firstCells)
+	}
+	if got := results[0].last.Usage.CachedTokens; got < 290 {
+		t.Errorf("%d tokens of a prefix were kept, want 299", got)
+	}
+}
+
+// What is held is computed again if it cannot be kept.
+func TestForget(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
+	defer e.Close()
+	steps := 0
+	decode := e.sched.decode
+	e.sched.decode = func(b *llama.Batch) int32 {
+		if steps++; steps == 12 {
+			e.queue.call(e.forget)
+		}
+		return decode(b)
+	}
+	var requests []*Request
+	for i := range 3 {
+		requests = append(requests, &Request{Prompt: story(t, e, i, 40), MaxTokens: 10})
+	}
+	checkAll(t, together(t, e, requests), 10)
+}
+
+// A context that is lost ends everything with an error; nothing hangs.
+func TestContextLost(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512})
+	defer e.Close()
+	why := errors.New("why")
+	decode := e.sched.decode
+	e.sched.decode = func(b *llama.Batch) int32 {
+		e.lost = why
+		return decode(b)
+	}
+	for i, r := range together(t, e, []*Request{{Prompt: story(t, e, 0, 40), MaxTokens: 10}, {Prompt: story(t, e, 1, 40), MaxTokens: 10}}) {
+		if !errors.Is(r.err, why) && !errors.Is(r.err, ErrClosed) {
+			t.Errorf("request %d: %v", i, r.err)
+		}
+	}
+	if _, _, err := collect(t.Context(), e, &Request{Prompt: []Token{20}, MaxTokens: 1}); !errors.Is(err, ErrClosed) {
+		t.Errorf("a request after that: %v", err)
+	}
+}

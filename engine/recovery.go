@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// recover goes on after a batch that could not be computed. A request that
+// fails is the only one that does.
+func (e *Engine) recover(slots []*slot, rc int32) {
+	s := &e.sched
+	for _, slot := range slots {
+		e.resync(slot)
+	}
+	switch {
+	case rc == 2: // stopped in the middle
+		return
+	case rc == 1 && e.evictAll():
+		return
+	case rc == 1 && len(s.slots) > 1:
+		e.preempt()
+		return
+	}
+	fed := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return s.fed == 0 })
+	if len(fed) == 1 {
+		e.log.Error("decoding failed", "code", rc)
+		fed[0].end("", &DecodeError{Code: rc})
+		return
+	}
+	// Halves, until the one is found that cannot be computed.
+	e.step(fed[:len(fed)/2])
+	e.step(fed[len(fed)/2:])
+}
+
+// resync finds out how far a batch that failed has come for a slot: finished
+// parts of it stay in the cache.
+func (e *Engine) resync(slot *slot) {
+	if slot.fed == 0 {
+		return
+	}
+	slot.draft = slot.draft[:0]
+	from := len(slot.tokens) - slot.pending
+	have := int(e.mem.SeqPosMax(slot.branch.seq)) + 1
+	if have >= len(slot.tokens) { // but its logits are lost
+		have = len(slot.tokens) - 1
+		if !e.mem.SeqRemove(slot.branch.seq, llama.Pos(have), -1) {
+			e.recompute(slot)
+			return
+		}
+	}
+	if have > from {
+		e.sched.computed(slot, have-from)
+	}
+}
+
+func (e *Engine) evictAll() (some bool) {
+	for e.evict() {
+		some = true
+	}
+	return some
+}
+
+// preempt makes the youngest request give up its cells; it goes on when there is
+// room again.
+func (e *Engine) preempt() {
+	s := &e.sched
+	last := len(s.slots) - 1
+	slot := s.slots[last]
+	s.slots = s.slots[:last]
+	if slot.branch != nil {
+		e.drop(slot.branch)
+	}
+	slot.restart()
+	s.ready = slices.Insert(s.ready, 0, slot)
+	e.queue.started(slot.job, false)
+}
+
+// recompute makes a slot begin again on an empty sequence.
+func (e *Engine) recompute(slot *slot) {
+	s := &e.sched
+	e.drop(slot.branch)
+	slot.restart()
+	slot.branch = s.tree.branch(s.takeSeq(), slot.job.req.Salt)
+	s.tree.grow(slot.branch, slot.tokens)
+	slot.planned = len(slot.tokens)
+}

@@ -1,0 +1,134 @@
+package engine
+
+// Speculation guesses the next tokens of a request and computes them along with
+// the one that is certain: a batch of several tokens costs less than as many
+// single ones. A guess is what followed the last tokens where they stood before,
+// in the prompt or the output, so it needs no second model, and pays where the
+// output repeats its input. Each position's token is chosen as ever; guesses
+// that agree with the choices have been computed already. So the output is the
+// same as without, also when sampling ("[prompt lookup decoding]").
+//
+// [prompt lookup decoding]: https://github.com/apoorvumang/prompt-lookup-decoding
+
+const (
+	maxDraft = 15 // tokens guessed at once
+	minMatch = 2  // tokens that must have stood before
+	maxMatch = 8  // more are not looked for
+	// minGain is how much faster a batch must be expected to be: what is expected
+	// is not certain.
+	minGain = 1.05
+)
+
+// guess is what may come next in a request's output.
+type guess struct {
+	tokens []Token
+	match  int     // how many tokens before it are as they were
+	odds   [3]odds // by class of match
+}
+
+// odds is how often guesses were right.
+type odds struct{ right, all float32 }
+
+// priorOdds is believed of guesses as much as three that were seen.
+var priorOdds = [3]odds{{0.6, 3}, {1.5, 3}, {2.25, 3}}
+
+// forget is how many guesses the odds look back on.
+const forget = 16
+
+func (o *odds) learn(right bool) {
+	if o.all >= forget {
+		o.right *= 1 - 1.0/forget
+		o.all--
+	}
+	o.all++
+	if right {
+		o.right++
+	}
+}
+
+func (o odds) chance() float64 { return float64(o.right / o.all) }
+
+// of returns the odds of the guess there is.
+func (g *guess) of() *odds {
+	switch {
+	case g.match <= 2:
+		return &g.odds[0]
+	case g.match <= 4:
+		return &g.odds[1]
+	}
+	return &g.odds[2]
+}
+
+// make guesses what follows tokens, at most limit: what followed the longest
+// match of their end, the latest of equals.
+func (g *guess) make(tokens []Token, limit int) {
+	g.tokens, g.match = nil, minMatch-1
+	end := len(tokens) - 1
+	for i := end - 1; i >= 0 && g.match < maxMatch; i-- {
+		if tokens[i] != tokens[end] {
+			continue
+		}
+		n := 1
+		for n < maxMatch && i-n >= 0 && tokens[i-n] == tokens[end-n] {
+			n++
+		}
+		if n > g.match {
+			g.match = n
+			g.tokens = tokens[i+1 : min(len(tokens), i+1+min(limit, maxDraft))]
+		}
+	}
+}
+
+// trusted is how many batches without guesses must have been measured.
+const trusted = 3
+
+// speculate adds guesses of generating slots to the batch, as far as that is
+// expected to pay.
+func (e *Engine) speculate(slots []*slot) {
+	s := &e.sched
+	base := e.batch.Len()
+	if !s.speculate || !s.forgets || base == 0 || base > maxRows || s.costs.steps[base].n < trusted {
+		return
+	}
+	for _, slot := range slots {
+		slot.ahead, slot.chance = 0, 1
+	}
+	// The likeliest are added one by one; as many stay as give the best rate.
+	expected, best := float64(base), 0
+	bestRate := minGain * expected / float64(s.costs.step(base))
+	s.order = s.order[:0]
+	for n := base + 1; n <= min(maxRows, e.batch.Cap()); n++ {
+		next := likeliest(slots)
+		if next == nil {
+			break
+		}
+		next.ahead++
+		next.chance *= next.guess.of().chance()
+		expected += next.chance
+		s.order = append(s.order, next)
+		if cost := s.costs.step(n); cost > 0 && expected/float64(cost) > bestRate {
+			best, bestRate = n-base, expected/float64(cost)
+		}
+	}
+	for _, slot := range s.order[best:] {
+		slot.ahead--
+	}
+	for _, slot := range slots {
+		slot.feedDraft(e.batch, slot.ahead)
+	}
+}
+
+// likeliest returns the slot whose next guess is most probably right, nil if
+// there is none.
+func likeliest(slots []*slot) (best *slot) {
+	most := 0.0
+	for _, slot := range slots {
+		if !slot.fedWhole() || slot.ahead >= len(slot.guess.tokens) {
+			continue
+		}
+		if c := slot.chance * slot.guess.of().chance(); c > most {
+			best, most = slot, c
+		}
+	}
+	return best
+}

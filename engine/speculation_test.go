@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// contacts is a prompt whose continuation copies from it.
+const contacts = `Message: My name is Maria Gonzalez and I live at 12 Elm Street in Springfield.
+Contact: Maria Gonzalez, 12 Elm Street, Springfield
+
+Message: My name is Thomas Okafor and I live at 7 Harbour Road in Rotterdam.
+Contact: Thomas Okafor, 7 Harbour Road, Rotterdam
+
+Message: My name is Ingrid Svensson and I live at 31 Station Avenue in Gothenburg.
+Contact:`
+
+// cheap makes an engine believe that guesses cost next to nothing.
+func cheap(e *Engine) {
+	for n := range e.sched.costs.steps {
+		e.sched.costs.steps[n] = cost{mean: time.Hour + time.Duration(n), n: 1 << 30}
+	}
+}
+
+// Guesses do not change what is generated, one request alone or several.
+func TestSpeculation(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
+	defer e.Close()
+	cheap(e)
+	prompt := encode(t, e, contacts)
+	alone := together(t, e, []*Request{{Prompt: prompt, MaxTokens: 40}})
+	checkAll(t, alone, 40)
+	usage := alone[0].last.Usage
+	if usage.GuessedTokens < 10 {
+		t.Errorf("%d of %d tokens were guessed, want at least 10", usage.GuessedTokens, usage.CompletionTokens)
+	}
+	var requests []*Request
+	for i := range 3 {
+		requests = append(requests, &Request{Prompt: append(story(t, e, i, 20), prompt...), MaxTokens: 40})
+	}
+	checkAll(t, together(t, e, requests), 40)
+
+	off := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch, NoSpeculation: true})
+	defer off.Close()
+	cheap(off)
+	without := together(t, off, []*Request{{Prompt: prompt, MaxTokens: 40}})
+	checkAll(t, without, 40)
+	if got := without[0].last.Usage.GuessedTokens; got != 0 {
+		t.Errorf("%d tokens were guessed though that is switched off", got)
+	}
+}
+
+// Forced runs, stop texts and the limit end guesses where they end the output.
+func TestSpeculationEnds(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
+	defer e.Close()
+	cheap(e)
+	prompt := encode(t, e, contacts)
+	text, last, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 40, Stop: []string{", Goth"}})
+	if err != nil || text != " Ingrid Svensson, 31 Station Avenue" || last.Usage.GuessedTokens == 0 {
+		t.Errorf("%q, %+v, %v", text, last, err)
+	}
+	for n := 1; n < 12; n++ {
+		_, last, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: n})
+		if err != nil || last.Usage.CompletionTokens != n || last.Finish != FinishLength {
+			t.Errorf("limit %d: %+v, %v", n, last, err)
+		}
+	}
+	forced := encode(t, e, " Ingrid Svensson, 31")
+	m := &script{runs: [][]Token{forced}, choices: 6}
+	text, last, err = collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 40, Matcher: m})
+	if err != nil || !strings.HasPrefix(text, " Ingrid Svensson, 31 Station Avenue") {
+		t.Errorf("%q, %+v, %v", text, last, err)
+	}
+}
+
+// A seed repeats, so nothing is guessed for it.
+func TestSpeculationNotWithSeed(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512})
+	defer e.Close()
+	cheap(e)
+	seed := uint32(1)
+	_, last, err := collect(t.Context(), e, &Request{Prompt: encode(t, e, contacts), MaxTokens: 20, Sampling: Sampling{Temperature: 0.1, Seed: &seed}})
+	if err != nil || last.Usage.GuessedTokens != 0 {
+		t.Errorf("%+v, %v", last, err)
+	}
+}
+
+func TestGuess(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		tokens []Token
+		limit  int
+		want   []Token
+		match  int
+	}{
+		{"nothing stood before", []Token{1, 2, 3, 4}, 9, nil, 1},
+		{"one token is too little", []Token{1, 2, 3, 2}, 9, nil, 1},
+		{"two", []Token{1, 2, 3, 1, 2}, 9, []Token{3, 1, 2}, 2},
+		{"the limit", []Token{1, 2, 3, 1, 2}, 1, []Token{3}, 2},
+		{"the longer match", []Token{5, 1, 2, 3, 9, 1, 2, 4, 5, 1, 2}, 2, []Token{3, 9}, 3},
+		{"the later of equals", []Token{1, 2, 3, 1, 2, 4, 1, 2}, 1, []Token{4}, 2},
+		{"one token only", []Token{1}, 9, nil, 1},
+	} {
+		g := guess{}
+		g.make(tt.tokens, tt.limit)
+		if !slices.Equal(g.tokens, tt.want) || g.match != tt.match {
+			t.Errorf("%s: %v after a match of %d, want %v after %d", tt.name, g.tokens, g.match, tt.want, tt.match)
+		}
+	}
+}
+
+func TestOddsForget(t *testing.T) {
+	o := priorOdds[0]
+	for range 100 {
+		o.learn(true)
+	}
+	if o.chance() < 0.95 {
+		t.Errorf("chance %v after 100 right guesses", o.chance())
+	}
+	for range 40 {
+		o.learn(false)
+	}
+	if o.chance() > 0.15 {
+		t.Errorf("chance %v after 40 wrong ones", o.chance())
+	}
+}
+
+func TestCosts(t *testing.T) {
+	var c costs
+	if c.step(1) != 0 {
+		t.Error("a cost of nothing measured")
+	}
+	c.learn(1, 1, 10*time.Millisecond)
+	if got := c.step(4); got != 0 {
+		t.Errorf("4 tokens cost %v though only one was measured", got)
+	}
+	c.learn(100, 1, 400*time.Millisecond) // a prompt: 4 ms a token
+	if got := c.step(4); got != 22*time.Millisecond {
+		t.Errorf("4 tokens cost %v, want 22ms", got)
+	}
+	c.learn(5, 5, 20*time.Millisecond)
+	if got := c.step(3); got != 15*time.Millisecond {
+		t.Errorf("3 tokens cost %v, want 15ms: half of the way", got)
+	}
+	if c.learn(5, 5, 40*time.Millisecond); c.step(5) != 30*time.Millisecond {
+		t.Errorf("the mean is %v, want 30ms", c.step(5))
+	}
+}
