@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/llama"
+)
+
+// DefaultMaxLength is how many tokens an input of an [Embedder] may have unless
+// told otherwise, which is what most encoders are trained with.
+const DefaultMaxLength = 512
+
+// EmbedderOptions adjusts an [Embedder]. A zero field means its default.
+type EmbedderOptions struct {
+	// MaxLength is the most tokens of one input, and of all inputs computed at
+	// once. Memory grows with it: with a model that generates by 8 bytes for
+	// each token of its vocabulary (512 cost 200 MB with one of 49,000), with an
+	// encoder by half of that. If zero, it is the length the model was trained
+	// with, at most [DefaultMaxLength]; more than the model was trained with is
+	// reduced to that.
+	MaxLength int
+
+	// Pooling makes one embedding of those of an input's tokens. If empty, it is
+	// what the model was made for; [PoolingMean] for a model that does not say.
+	Pooling Pooling
+
+	// Normalize scales every embedding to length 1, so that the dot product of
+	// two is the cosine of their angle.
+	Normalize bool
+
+	// Threads is as in [Options], as are the following.
+	Threads   int
+	GPULayers int
+	Poll      *int
+
+	// QueueLength is how many calls of [Embedder.Embed] may run or wait. If zero,
+	// [DefaultQueueLength].
+	QueueLength int
+
+	Logger *slog.Logger
+}
+
+// Embedder is a loaded model that makes embeddings, and the goroutine that
+// computes with it. All methods may be called from any goroutine.
+type Embedder struct {
+	model      *llama.Model
+	vocab      *Vocab
+	dimensions int
+	limit      int // tokens of an input, and of a batch
+	pooling    Pooling
+	normalize  bool
+	log        *slog.Logger
+	queue      *embedQueue
+
+	closing sync.Once
+	ended   chan struct{} // closed by the owner when all is freed
+
+	// Of the owner.
+	llm   *llama.Context
+	gov   *governor
+	mem   *llama.Memory // nil: an encoder, which needs none
+	pool  *llama.ThreadPool
+	batch *llama.Batch
+	run   func(*llama.Batch) int32 // the context's Decode or Encode
+}
+
+// LoadEmbedder loads the model in the GGUF file at path and starts its embedder:
+// an encoder, or a model that generates. Files, ctx and errors are as for [Load].
+// A model that scores pairs of texts, and one that decodes what it has encoded,
+// are refused.
+func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Embedder, error) {
+	var o EmbedderOptions
+	if opts != nil {
+		o = *opts
+	}
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	if _, ok := llama.Loaded(); !ok {
+		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
+	}
+	parts, err := gguf.Parts(path)
+	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
+	}
+	start := time.Now()
+	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	e, err := loadEmbedder(ctx, parts[0], &o, gov)
+	if err != nil {
+		gov.close()
+		return nil, err
+	}
+	o.Logger.Info("embedder loaded", "path", path, "model", e.model.Desc(), "pooling", e.pooling,
+		"max_length", e.limit, "threads", gov.current, "took", time.Since(start))
+	go e.own()
+	return e, nil
+}
+
+// setDefaults has [Options] check what both have.
+func (o *EmbedderOptions) setDefaults() error {
+	if o.MaxLength < 0 || o.MaxLength > 1<<16 {
+		return &OptionError{"MaxLength", fmt.Sprintf("%d is not in 0 to %d", o.MaxLength, 1<<16)}
+	}
+	if _, ok := poolings[o.Pooling]; !ok && o.Pooling != "" {
+		return &OptionError{"Pooling", fmt.Sprintf("%q is not known; there are %q, %q and %q", o.Pooling, PoolingMean, PoolingCLS, PoolingLast)}
+	}
+	common := Options{Threads: o.Threads, GPULayers: o.GPULayers, Poll: o.Poll, QueueLength: o.QueueLength, Logger: o.Logger}
+	if err := common.setDefaults(); err != nil {
+		return err
+	}
+	o.Poll, o.QueueLength, o.Logger = common.Poll, common.QueueLength, common.Logger
+	return nil
+}
+
+// loadEmbedder loads the model in the file at path and makes its embedder.
+func loadEmbedder(ctx context.Context, path string, o *EmbedderOptions, gov *governor) (*Embedder, error) {
+	p := llama.DefaultModelParams()
+	p.NGPULayers = int32(o.GPULayers)
+	model, err := llama.LoadModel(path, p, func(float32) bool { return ctx.Err() == nil })
+	if ctx.Err() != nil {
+		if model != nil {
+			model.Free()
+		}
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEmbedder(model, o, gov)
+	if err != nil {
+		model.Free()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return e, nil
+}
+
+// newEmbedder makes everything that belongs to a loaded model. On failure it
+// leaves the model alone.
+func newEmbedder(model *llama.Model, o *EmbedderOptions, gov *governor) (e *Embedder, err error) {
+	if err = checkEmbeds(model); err != nil {
+		return nil, err
+	}
+	e = &Embedder{
+		model: model, pooling: o.Pooling, normalize: o.Normalize, gov: gov, log: o.Logger, ended: make(chan struct{}),
+		dimensions: model.NEmbdOut(), limit: cmp.Or(o.MaxLength, DefaultMaxLength),
+	}
+	if e.pooling == "" {
+		if e.pooling, err = ownPooling(model); err != nil {
+			return nil, err
+		}
+	}
+	if trained := model.NCtxTrain(); trained > 0 {
+		e.limit = min(e.limit, trained)
+	}
+	defer func() {
+		if err != nil {
+			e.free()
+		}
+	}()
+	if e.llm, err = newEmbeddingContext(model, e.pooling, e.limit, gov); err != nil {
+		return nil, err
+	}
+	if err = e.llm.EnableAbort(); err != nil {
+		return nil, err
+	}
+	e.mem, e.run = e.llm.Memory(), e.llm.Decode
+	if e.mem == nil || !model.HasDecoder() {
+		e.run = e.llm.Encode
+	}
+	if gov.most > 1 {
+		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: *o.Poll}); err != nil {
+			return nil, err
+		}
+		e.llm.AttachThreadPool(e.pool, nil)
+	}
+	e.batch = llama.NewBatch(e.limit)
+	e.vocab = newVocab(model.Vocab())
+	e.queue = newEmbedQueue(o.QueueLength, e.llm.NSeqMax(), e.llm.Abort, e.llm.ClearAbort)
+	return e, nil
+}
+
+// free releases what newEmbedder made, in order.
+func (e *Embedder) free() {
+	if e.batch != nil {
+		e.batch.Free()
+	}
+	if e.llm != nil {
+		e.llm.Free()
+	}
+	if e.pool != nil {
+		e.pool.Free()
+	}
+}
+
+// Close ends the running and the waiting calls with [ErrClosed], waits for the
+// owner and releases the model. It may be called more than once; every call
+// returns when the embedder has ended. The error is always nil.
+func (e *Embedder) Close() error {
+	e.closing.Do(e.queue.close)
+	<-e.ended
+	return nil
+}
+
+// Vocab returns the model's vocabulary. Its tables may be used after
+// [Embedder.Close], its tokenizer not.
+func (e *Embedder) Vocab() *Vocab { return e.vocab }
+
+// Dimensions returns how many numbers an embedding has.
+func (e *Embedder) Dimensions() int { return e.dimensions }
+
+// MaxLength returns the most tokens of one input.
+func (e *Embedder) MaxLength() int { return e.limit }
+
+// Pooling returns how the embeddings of an input's tokens become one.
+func (e *Embedder) Pooling() Pooling { return e.pooling }
