@@ -18,32 +18,32 @@ type candidate struct {
 func descending(a, b candidate) int { return cmp.Compare(b.logit, a.logit) }
 
 // filter leaves in kept the tokens that top-k, typical-p, top-p and min-p keep.
-// If all are off, it leaves kept alone and reports that any token is possible.
-func (s *sampler) filter(row []float32, best float32) (all bool) {
+// If all are off, it leaves kept and the row alone and reports that any token is
+// possible.
+func (s *sampler) filter(row []float32) (all bool, err error) {
 	all = true
 	if k := s.s.TopK; k > 0 && k < len(row) {
-		s.topK(row, k)
+		if err := s.topK(row, k); err != nil {
+			return false, err
+		}
 		all = false
 	}
 	if p := float64(s.s.TypicalP); p > 0 && p < 1 {
-		s.typical(row, best, p, all)
+		if err := s.typical(row, p, all); err != nil {
+			return false, err
+		}
 		all = false
 	}
 	if p := float64(s.s.TopP); p > 0 && p < 1 {
-		s.topP(row, best, p, all)
+		if err := s.topP(row, p, all); err != nil {
+			return false, err
+		}
 		all = false
 	}
-	if s.s.MinP == 0 {
-		return all
+	if p := float64(s.s.MinP); p > 0 {
+		return false, s.minP(row, p, all)
 	}
-	// A token's probability is MinP of the best one's where its logit is this.
-	if all {
-		s.collect(row, best+float32(math.Log(float64(s.s.MinP))))
-		return false
-	}
-	least := s.best() + float32(math.Log(float64(s.s.MinP)))
-	s.kept = slices.DeleteFunc(s.kept, func(c candidate) bool { return c.logit < least })
-	return false
+	return all, nil
 }
 
 // best returns the greatest logit in kept.
@@ -56,22 +56,27 @@ func (s *sampler) best() float32 {
 }
 
 // topK keeps the k tokens of the greatest logits, in no order.
-func (s *sampler) topK(row []float32, k int) {
+func (s *sampler) topK(row []float32, k int) error {
 	kept := s.kept[:0]
 	i := 0
 	for ; i < len(row) && len(kept) < k; i++ {
-		if l := row[i]; l >= -math.MaxFloat32 {
+		l := row[i]
+		if l != l {
+			return errNaN(i)
+		}
+		if l >= -math.MaxFloat32 {
 			kept = append(kept, candidate{id: Token(i), logit: l})
 			up(kept)
 		}
 	}
 	s.kept = kept
-	if len(kept) < k {
-		return
+	if len(kept) == 0 {
+		return errNoToken
 	}
 	least := kept[0].logit
 	for ; i+8 <= len(row); i += 8 {
 		b := (*[8]float32)(row[i:])
+		// Written so that NaN is not passed over.
 		if b[0] <= least && b[1] <= least && b[2] <= least && b[3] <= least &&
 			b[4] <= least && b[5] <= least && b[6] <= least && b[7] <= least {
 			continue
@@ -81,6 +86,8 @@ func (s *sampler) topK(row []float32, k int) {
 				kept[0] = candidate{id: Token(i + j), logit: l}
 				down(kept)
 				least = kept[0].logit
+			} else if l != l {
+				return errNaN(i + j)
 			}
 		}
 	}
@@ -89,8 +96,16 @@ func (s *sampler) topK(row []float32, k int) {
 			kept[0] = candidate{id: Token(i), logit: l}
 			down(kept)
 			least = kept[0].logit
+		} else if l != l {
+			return errNaN(i)
 		}
 	}
+	for i := range kept {
+		if math.IsInf(float64(kept[i].logit), 1) {
+			return errInfinite(int(kept[i].id))
+		}
+	}
+	return nil
 }
 
 // up moves the last element of a heap, least first, to its place.
@@ -125,33 +140,47 @@ func down(h []candidate) {
 
 // topP keeps the most probable tokens, of the row or of kept, that together
 // reach p.
-func (s *sampler) topP(row []float32, best float32, p float64, all bool) {
-	if !all {
-		sum, _ := s.weigh(s.best())
-		s.rankByLogit()
-		s.kept = s.kept[:heaviest(s.kept, p*sum)]
-		return
+func (s *sampler) topP(row []float32, p float64, all bool) error {
+	if all {
+		return s.topPOfRow(row, p)
 	}
-	// Nearly always few tokens suffice. If not, these do: what is further than
-	// reach below the best weighs at most 1-p of the sum, in all.
-	sum, _ := sums(row, best, 1)
-	for _, reach := range [...]float64{6, math.Log(float64(len(row)) / ((1 - p) * sum)), math.Inf(1)} {
-		s.collect(row, below(best, reach))
-		if near, _ := s.weigh(best); near >= p*sum {
-			break
-		}
+	sum, _ := s.weigh(s.best())
+	for i := range s.kept {
+		s.kept[i].rank = s.kept[i].logit
 	}
-	s.rankByLogit()
 	s.kept = s.kept[:heaviest(s.kept, p*sum)]
+	return nil
+}
+
+// minP keeps the tokens, of the row or of kept, that are at least p times as
+// probable as the best.
+func (s *sampler) minP(row []float32, p float64, all bool) error {
+	reach := float32(math.Log(p))
+	if all {
+		best, err := argmax(row)
+		if err == nil {
+			s.collect(row, row[best]+reach)
+		}
+		return err
+	}
+	least := s.best() + reach
+	s.kept = slices.DeleteFunc(s.kept, func(c candidate) bool { return c.logit < least })
+	return nil
 }
 
 // typical keeps the tokens, of the row or of kept, whose surprise is nearest to
 // the expected one and that together exceed p ([Meister et al.]).
 //
 // [Meister et al.]: https://arxiv.org/abs/2202.00666
-func (s *sampler) typical(row []float32, best float32, p float64, all bool) {
+func (s *sampler) typical(row []float32, p float64, all bool) error {
+	var best float32
 	var sum, moment float64
 	if all {
+		at, err := argmax(row)
+		if err != nil {
+			return err
+		}
+		best = row[at]
 		sum, moment = sums(row, best, 1)
 	} else {
 		best = s.best()
@@ -172,6 +201,7 @@ func (s *sampler) typical(row []float32, best float32, p float64, all bool) {
 		c.rank = -float32(math.Abs(float64(best) - float64(c.logit) - expected))
 	}
 	s.kept = s.kept[:heaviest(s.kept, math.Nextafter(p*sum, math.Inf(1)))]
+	return nil
 }
 
 // below returns the logit that is reach below best. It is rounded down: what is
@@ -194,12 +224,6 @@ func (s *sampler) weigh(best float32) (sum, moment float64) {
 		}
 	}
 	return sum, moment
-}
-
-func (s *sampler) rankByLogit() {
-	for i := range s.kept {
-		s.kept[i].rank = s.kept[i].logit
-	}
 }
 
 // heaviest moves the candidates of the highest ranks that together weigh at

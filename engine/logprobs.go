@@ -22,21 +22,20 @@ type TokenLogprob struct {
 // most probable ones, from a row as the model computed it, which choose leaves
 // it as. The texts are not set, and Top is overwritten by the next call.
 func (s *sampler) logprobs(row []float32, chosen Token, n int) (TokenLogprob, error) {
-	best, err := argmax(row)
-	if err != nil {
+	s.borrow()
+	defer s.giveBack()
+	if err := s.topK(row, max(n, 1)); err != nil {
 		return TokenLogprob{}, err
 	}
-	sum, _ := sums(row, row[best], 1)
-	whole := float64(row[best]) + math.Log(sum)
+	slices.SortFunc(s.kept, descending)
+	best := s.kept[0].logit
+	sum, _ := sums(row, best, 1)
+	whole := float64(best) + math.Log(sum)
 	logprob := func(t Token) TokenLogprob {
 		return TokenLogprob{Token: t, Logprob: float32(float64(row[t]) - whole)}
 	}
 	s.top = s.top[:0]
 	if n > 0 {
-		s.borrow()
-		defer s.giveBack()
-		s.topK(row, n)
-		slices.SortFunc(s.kept, descending)
 		for _, c := range s.kept {
 			s.top = append(s.top, logprob(c.id))
 		}

@@ -19,15 +19,20 @@ type Mirostat struct {
 const DefaultMirostatEta = 0.1
 
 // mirostat leaves in kept the tokens whose surprise is at most mu, or the best.
-func (s *sampler) mirostat(row []float32, best Token) {
+func (s *sampler) mirostat(row []float32) error {
+	best, err := argmax(row)
+	if err != nil {
+		return err
+	}
 	t := float64(s.s.Temperature)
 	sum, _ := sums(row, row[best], 1/t)
 	reach := s.mu*math.Ln2 - math.Log(sum)
 	if reach < 0 {
 		s.kept = append(s.kept[:0], candidate{id: best, logit: row[best]})
-		return
+		return nil
 	}
 	s.collect(row, float32(float64(row[best])-reach*t))
+	return nil
 }
 
 // learn takes note of the surprise of what was chosen.

@@ -18,6 +18,7 @@ type sampler struct {
 	s        Sampling
 	lastN    int
 	bias     []candidate // what is added to the logits of tokens
+	offset   float32     // of bands, which fits the rows so far
 	random   rand.PCG
 	mu       float64 // mirostat's bound of the surprise, in bits
 	surprise float64 // of the last sample, in bits
@@ -29,6 +30,7 @@ type sampler struct {
 type scratch struct {
 	kept  []candidate
 	undo  []candidate // what was changed in the row, oldest first
+	bands bands
 	tally tally
 	runs  []int32
 }
@@ -62,6 +64,7 @@ func (s *sampler) start(o *Sampling, nVocab int) {
 			s.bias = append(s.bias, candidate{id: t, logit: b})
 		}
 	}
+	s.offset = defaultOffset
 	s.mu = 2 * float64(o.Mirostat.Tau)
 	if o.Seed != nil {
 		s.random.Seed(uint64(*o.Seed), 0)
@@ -125,19 +128,24 @@ func (s *sampler) restore(row []float32) {
 	s.undo = s.undo[:0]
 }
 
-// sample chooses from the row as it is.
+// sample chooses from the row as it is. Rows that a choice cannot be made from
+// are errors: llama.cpp would choose silently.
 func (s *sampler) sample(row []float32) (Token, error) {
-	t, err := argmax(row)
-	if err != nil || s.s.Temperature == 0 {
-		return t, err
+	if s.s.Temperature == 0 {
+		return argmax(row)
 	}
-	best := row[t]
-	switch {
-	case s.s.Mirostat.Tau > 0:
-		s.mirostat(row, t)
+	if s.s.Mirostat.Tau > 0 {
+		if err := s.mirostat(row); err != nil {
+			return 0, err
+		}
 		return s.draw(), nil
-	case s.filter(row, best):
-		return s.drawAny(row, best), nil
+	}
+	all, err := s.filter(row)
+	if err != nil {
+		return 0, err
+	}
+	if all {
+		return s.drawAny(row)
 	}
 	return s.draw(), nil
 }
@@ -154,7 +162,12 @@ func (s *sampler) draw() Token {
 // enough to be in kept, and then rejected with the probability that makes up for
 // it. Few draws are needed, about [maxFar] at most, because the far tokens weigh
 // so little even then.
-func (s *sampler) drawAny(row []float32, best float32) Token {
+func (s *sampler) drawAny(row []float32) (Token, error) {
+	at, err := argmax(row)
+	if err != nil {
+		return 0, err
+	}
+	best := row[at]
 	t := float64(s.s.Temperature)
 	least := below(best, t*max(4, math.Log(float64(len(row))/maxFar)))
 	s.collect(row, least)
@@ -166,12 +179,12 @@ func (s *sampler) drawAny(row []float32, best float32) Token {
 	for {
 		target := s.uniform() * (near + bound*float64(len(row)))
 		if target < near {
-			return s.pick(target, near)
+			return s.pick(target, near), nil
 		}
 		i, _ := bits.Mul64(s.random.Uint64(), uint64(len(row)))
 		l := row[i]
 		if l < least && s.uniform() < math.Exp((float64(l)-far)/t) {
-			return Token(i)
+			return Token(i), nil
 		}
 	}
 }

@@ -10,8 +10,7 @@ import (
 // time with comparisons that the processor predicts, and nothing is
 // exponentiated by calling math.Exp.
 
-// argmax returns the token of the greatest logit, the first of equals. Rows that
-// a choice cannot be made from are errors: llama.cpp would pick one silently.
+// argmax returns the token of the greatest logit, the first of equals.
 func argmax(row []float32) (Token, error) {
 	best, at := float32(math.Inf(-1)), -1
 	i := 0
@@ -41,15 +40,19 @@ func argmax(row []float32) (Token, error) {
 		return 0, errNoToken
 	}
 	if math.IsInf(float64(best), 1) {
-		return 0, fmt.Errorf("engine: the model computed an infinite logit for token %d", at)
+		return 0, errInfinite(at)
 	}
 	return Token(at), nil
 }
 
+func errInfinite(i int) error {
+	return fmt.Errorf("engine: the model computed an infinite logit for token %d", i)
+}
+
 func errNaN(i int) error { return fmt.Errorf("engine: the model computed NaN for token %d", i) }
 
-// collect keeps the tokens with at least the given logit, in no order.
-// Impossible tokens are never kept.
+// collect keeps the tokens with at least the given logit, ranked by it, in no
+// order. Impossible tokens are never kept.
 func (s *sampler) collect(row []float32, least float32) {
 	least = max(least, -math.MaxFloat32)
 	kept := s.kept[:0]
@@ -62,13 +65,13 @@ func (s *sampler) collect(row []float32, least float32) {
 		}
 		for j, l := range b {
 			if l >= least {
-				kept = append(kept, candidate{id: Token(i + j), logit: l})
+				kept = append(kept, candidate{id: Token(i + j), logit: l, rank: l})
 			}
 		}
 	}
 	for ; i < len(row); i++ {
-		if row[i] >= least {
-			kept = append(kept, candidate{id: Token(i), logit: row[i]})
+		if l := row[i]; l >= least {
+			kept = append(kept, candidate{id: Token(i), logit: l, rank: l})
 		}
 	}
 	s.kept = kept

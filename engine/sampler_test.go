@@ -132,7 +132,9 @@ func TestSamplerKeepsWhatLlamaKeeps(t *testing.T) {
 			before := slices.Clone(row)
 			x.borrow()
 			x.adjust(row, history)
-			if x.filter(row, row[must(argmax(row))]) {
+			if all, err := x.filter(row); err != nil {
+				t.Fatal(err)
+			} else if all {
 				x.collect(row, -inf)
 			}
 			x.restore(row)
@@ -245,6 +247,8 @@ func TestSamplerSeed(t *testing.T) {
 
 func TestSamplerBadRows(t *testing.T) {
 	nan := float32(math.NaN())
+	nanRow := logits(1000, 1)
+	nanRow[900] = math.Float32frombits(0xffc00000) // as x86 computes it
 	for _, tt := range []struct {
 		name string
 		row  []float32
@@ -256,11 +260,13 @@ func TestSamplerBadRows(t *testing.T) {
 		{"all impossible", []float32{-inf, -inf}, false},
 		{"infinite", []float32{1, inf}, false},
 		{"none", nil, false},
+		{"NaN among others", nanRow, false},
 		{"one possible", []float32{-inf, -1e30}, true},
 		{"huge", []float32{3e38, -3e38}, true},
 	} {
 		for _, s := range []Sampling{
 			{}, {Temperature: 1}, {Temperature: 1, TopK: 1}, {Temperature: 1, TopP: 0.5}, {Temperature: 1e-30, MinP: 0.5},
+			{Temperature: 1, TypicalP: 0.5}, {Temperature: 1, Mirostat: Mirostat{Tau: 1}}, {Temperature: 1, TopK: 1, TypicalP: 0.5, TopP: 0.5, MinP: 0.5},
 			{Temperature: math.MaxFloat32, TopP: 1, TopK: 3}, {Temperature: math.SmallestNonzeroFloat32},
 		} {
 			got, err := newSampler(s, len(tt.row)).choose(tt.row, nil, nil)
