@@ -20,6 +20,8 @@ type childOptions struct {
 	context int
 	prompt  string
 	run     int
+
+	snapshot string
 }
 
 // child is this program again, to be measured from outside.
@@ -40,6 +42,7 @@ func children() []*cobra.Command {
 	for name, f := range map[string]func(context.Context, *childOptions) error{
 		"first-token": firstToken,
 		"peak-memory": peakMemoryOfOurs,
+		"prefix":      firstTokenBehindPrefix,
 	} {
 		c, cpu := &childOptions{}, ""
 		cmd := &cobra.Command{Use: name, Hidden: true, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,6 +61,7 @@ func children() []*cobra.Command {
 		flags.IntVar(&c.context, "context", 0, "")
 		flags.StringVar(&c.prompt, "prompt", "", "")
 		flags.IntVar(&c.run, "run", 0, "")
+		flags.StringVar(&c.snapshot, "snapshot", "", "")
 		all = append(all, cmd)
 	}
 	return all

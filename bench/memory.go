@@ -10,8 +10,9 @@ import (
 	"github.com/cria-lm/cria/gguf"
 )
 
-// memoryContext is the cells of both sides' KV caches.
-const memoryContext = 4096
+// memoryContext is the cells of both sides' KV caches: ours begins with so many,
+// and the work needs fewer, so that it does not grow.
+const memoryContext = 1024
 
 // memory measures MiB.
 func memory(ctx context.Context, s *session) ([]result, error) {
@@ -73,7 +74,7 @@ func memory(ctx context.Context, s *session) ([]result, error) {
 
 // peakMemoryOfOurs is the child of memory.
 func peakMemoryOfOurs(ctx context.Context, c *childOptions) error {
-	e, w, err := loadEngine(ctx, c.files, c.model, &engine.Options{Threads: c.threads, ContextLength: c.context})
+	e, w, err := loadEngine(ctx, c.files, c.model, &engine.Options{Threads: c.threads, ContextLength: c.context, CacheLength: c.context})
 	if err != nil {
 		return err
 	}

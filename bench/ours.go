@@ -14,6 +14,7 @@ type generation struct {
 	total  time.Duration
 	atOnce int // tokens of the first output
 	tokens int
+	cached int // of the prompt
 }
 
 // generate runs a request of exactly n tokens of output.
@@ -24,7 +25,7 @@ func generate(ctx context.Context, e *engine.Engine, prompt []engine.Token, n in
 		if err != nil {
 			return g, err
 		}
-		g.total, g.tokens = time.Since(start), c.Usage.CompletionTokens
+		g.total, g.tokens, g.cached = time.Since(start), c.Usage.CompletionTokens, c.Usage.CachedTokens
 		if g.first == 0 {
 			g.first, g.atOnce = g.total, g.tokens
 		}

@@ -40,7 +40,19 @@
 // request leaves is kept until the room is needed. [Usage] says how much of a
 // prompt was shared, [Request].Salt keeps tenants apart. A request with a seed
 // and a temperature shares nothing, as the kernels give slightly different
-// logits for other batches.
+// logits for other batches. [Engine.Pin] keeps a prefix in the cache, and in a file
+// for the next process; [Engine.Samples] generates several outputs of one prompt.
+//
+// # Speculation
+//
+// Where the output repeats the text before it, what follows is guessed from that
+// text and computed along with the next token. That does not change the output. It
+// is done as far as it is expected to pay, by what batches were measured to cost
+// and how often guesses were right.
+//
+// # Embeddings
+//
+// An [Embedder] turns texts into vectors. It is a model and a context of its own.
 //
 // # What a request may contain
 //

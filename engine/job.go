@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync/atomic"
 )
@@ -12,6 +13,8 @@ type job struct {
 	req *Request
 	stream
 	usage   Usage
+	index   int         // among the samples of one prompt
+	samples int         // how many there are
 	arrival uint64      // in the queue
 	place   int         // there, from 1; 0: it does not wait
 	pin     bool        // the prompt is to be pinned, nothing generated
@@ -30,30 +33,76 @@ type job struct {
 //     [*DecodeError] or another error, if the request could not be run.
 //
 // The request is queued when the iteration begins. Breaking out of it cancels
-// the request and returns when the engine has let go of it. A reader may be as
-// slow as it likes: chunks grow meanwhile, and nobody else waits.
+// the request and returns when the engine has let go of it. A reader may be slow:
+// chunks grow meanwhile, nobody else waits, and a request whose reader is far
+// behind (64 KiB) goes on when it has caught up.
 func (e *Engine) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
-		if err := req.check(e.vocab.NTokens(), e.limit); err != nil {
-			yield(Chunk{}, err)
-			return
+		e.follow(ctx, req, 1, func(_ int, c Chunk, err error) bool { return yield(c, err) })
+	}
+}
+
+// Sample is a part of one of several outputs.
+type Sample struct {
+	Index int // of the output, from 0
+	Chunk
+}
+
+// maxSamples is how many outputs of a prompt may be asked for at once.
+const maxSamples = 1024
+
+// Samples generates n outputs of one prompt, which is computed once. They come
+// in turns; each ends as with [Engine.Generate], an error is that of one output,
+// and the iteration ends when all have ended. With a seed, the outputs take the
+// seeds that follow it. A [Matcher] serves one output, so there must be none.
+func (e *Engine) Samples(ctx context.Context, req *Request, n int) iter.Seq2[Sample, error] {
+	return func(yield func(Sample, error) bool) {
+		switch {
+		case n < 1 || n > maxSamples:
+			yield(Sample{}, &RequestError{"Samples", fmt.Sprintf("%d is not in 1 to %d", n, maxSamples)})
+		case n > 1 && req.Matcher != nil:
+			yield(Sample{}, &RequestError{"Matcher", "serves one output; several need a request each"})
+		default:
+			e.follow(ctx, req, n, func(i int, c Chunk, err error) bool { return yield(Sample{i, c}, err) })
 		}
-		j := &job{ctx: ctx, req: req, stream: newStream(), usage: Usage{PromptTokens: len(req.Prompt)}}
-		if err := ctx.Err(); err != nil {
-			yield(Chunk{Finish: FinishCancelled, Usage: j.usage}, err)
-			return
-		}
-		if err := e.queue.push(j); err != nil {
-			yield(Chunk{}, err)
-			return
-		}
-		stop := context.AfterFunc(ctx, func() { e.cancel(j) })
-		defer func() {
-			stop()
-			e.cancel(j)
+	}
+}
+
+// follow runs n samples of a request and passes on what comes of them.
+func (e *Engine) follow(ctx context.Context, req *Request, n int, yield func(int, Chunk, error) bool) {
+	if err := req.check(e.vocab.NTokens(), e.limit); err != nil {
+		yield(0, Chunk{}, err)
+		return
+	}
+	usage := Usage{PromptTokens: len(req.Prompt)}
+	if err := ctx.Err(); err != nil {
+		yield(0, Chunk{Finish: FinishCancelled, Usage: usage}, err)
+		return
+	}
+	wake := make(chan struct{}, 1)
+	jobs := make([]*job, n)
+	for i := range jobs {
+		jobs[i] = &job{ctx: ctx, req: req, stream: newStream(wake), usage: usage, index: i, samples: n}
+	}
+	if err := e.queue.push(jobs...); err != nil {
+		yield(0, Chunk{}, err)
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { e.cancel(jobs...) })
+	defer func() {
+		stop()
+		e.cancel(jobs...)
+		for _, j := range jobs {
 			<-j.done
-		}()
-		for range j.wake {
+		}
+	}()
+	over := make([]bool, n)
+	for left := n; left > 0; {
+		<-wake
+		for i, j := range jobs {
+			if over[i] {
+				continue
+			}
 			c, ended, resume, err := j.take()
 			if resume {
 				e.queue.wake()
@@ -62,19 +111,21 @@ func (e *Engine) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, er
 				panic(j.panic)
 			}
 			if ended {
-				yield(c, err)
-				return
+				over[i] = true
+				left--
 			}
-			if c.Text != "" && !yield(c, nil) {
+			if (ended || c.Text != "" || c.Logprobs != nil) && !yield(i, c, err) {
 				return
 			}
 		}
 	}
 }
 
-// cancel ends a request soon, if it is not over.
-func (e *Engine) cancel(j *job) {
-	if e.queue.cancel(j) {
-		j.finish(FinishCancelled, j.usage, j.ctx.Err())
+// cancel ends requests soon, those that are not over.
+func (e *Engine) cancel(jobs ...*job) {
+	for _, j := range jobs {
+		if e.queue.cancel(j) {
+			j.finish(FinishCancelled, j.usage, j.ctx.Err())
+		}
 	}
 }

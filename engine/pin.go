@@ -62,7 +62,7 @@ func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (*Pr
 
 // pin computes the prompt of a request and returns its branch.
 func (e *Engine) pin(ctx context.Context, req *Request) (*branch, error) {
-	j := &job{ctx: ctx, req: req, stream: newStream(), pin: true, usage: Usage{PromptTokens: len(req.Prompt)}}
+	j := &job{ctx: ctx, req: req, stream: newStream(make(chan struct{}, 1)), pin: true, usage: Usage{PromptTokens: len(req.Prompt)}}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

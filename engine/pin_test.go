@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// pinned runs a request on a prefix and returns how much of it was cached.
-func pinned(t *testing.T, e *Engine, prefix []Token, salt string) int {
+// cachedOf runs a request on a prefix and returns how much of it was cached.
+func cachedOf(t *testing.T, e *Engine, prefix []Token, salt string) int {
 	t.Helper()
 	prompt := append(prefix[:len(prefix):len(prefix)], story(t, e, 9, 6)...)
 	r := together(t, e, []*Request{{Prompt: prompt, MaxTokens: 4, Salt: salt}})
@@ -41,10 +41,10 @@ func TestPin(t *testing.T) {
 	for i := range 4 {
 		together(t, e, []*Request{{Prompt: story(t, e, i+1, 120), MaxTokens: 4}})
 	}
-	if got := pinned(t, e, prefix, "a"); got != 100 {
+	if got := cachedOf(t, e, prefix, "a"); got != 100 {
 		t.Errorf("%d tokens of the prefix were there, want 100", got)
 	}
-	if got := pinned(t, e, prefix, ""); got != 0 {
+	if got := cachedOf(t, e, prefix, ""); got != 0 {
 		t.Errorf("%d tokens of the prefix were there under another salt", got)
 	}
 	again := pin(t, e, prefix, &PinOptions{Salt: "a"}) // all of it is there
@@ -55,7 +55,7 @@ func TestPin(t *testing.T) {
 	for i := range 4 {
 		together(t, e, []*Request{{Prompt: story(t, e, i+1, 120), MaxTokens: 4}})
 	}
-	if got := pinned(t, e, prefix, "a"); got != 0 {
+	if got := cachedOf(t, e, prefix, "a"); got != 0 {
 		t.Errorf("%d tokens of the released prefix are still there", got)
 	}
 }
@@ -67,7 +67,7 @@ func TestPinGivesWay(t *testing.T) {
 	prefix := story(t, e, 0, 100)
 	p := pin(t, e, prefix, nil)
 	checkAll(t, together(t, e, []*Request{{Prompt: story(t, e, 1, 200), MaxTokens: 20}}), 20)
-	if got := pinned(t, e, prefix, ""); got != 0 {
+	if got := cachedOf(t, e, prefix, ""); got != 0 {
 		t.Errorf("%d tokens of the prefix were kept", got)
 	}
 	p.Release()
@@ -125,7 +125,7 @@ func TestSnapshot(t *testing.T) {
 	if p := pin(t, other, prefix, &PinOptions{Snapshot: path}); !p.Restored() {
 		t.Fatal("the prefix was computed again")
 	}
-	if got := pinned(t, other, prefix, ""); got != 100 {
+	if got := cachedOf(t, other, prefix, ""); got != 100 {
 		t.Errorf("%d tokens of the prefix were there, want 100", got)
 	}
 
@@ -170,7 +170,7 @@ func TestSnapshot(t *testing.T) {
 	if p := pin(t, other, prefix[:50], &PinOptions{Snapshot: path}); p.Restored() {
 		t.Error("a snapshot of a longer prefix was taken")
 	}
-	if got := pinned(t, other, prefix[:50], ""); got != 50 {
+	if got := cachedOf(t, other, prefix[:50], ""); got != 50 {
 		t.Errorf("%d tokens of the shorter prefix were there, want 50", got)
 	}
 }

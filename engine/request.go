@@ -34,6 +34,12 @@ type Request struct {
 	// generation.
 	Matcher Matcher
 
+	// Logprobs asks for the log probability of each token that is chosen (not of
+	// forced ones), and TopLogprobs, 0 to [MaxTopLogprobs], for those of that many
+	// most probable ones: see [Chunk].
+	Logprobs    bool
+	TopLogprobs int
+
 	// Priority lets a request start before waiting ones of a lower number.
 	Priority int
 
@@ -112,6 +118,10 @@ type Chunk struct {
 	// characters. Bytes that are not UTF-8 come as U+FFFD.
 	Text string
 
+	// Logprobs is, if the request asks for it, one for each token that was chosen
+	// since the last chunk, those of text that is held back included.
+	Logprobs []TokenLogprob
+
 	Finish FinishReason // set in the last chunk only, unless the request failed
 	Usage  Usage        // so far; final in the last chunk
 }
@@ -144,6 +154,9 @@ type Matcher interface {
 	Err() error
 }
 
+// MaxTopLogprobs is the most that [Request].TopLogprobs may be.
+const MaxTopLogprobs = 100
+
 // check reports the first unusable part of r, for a vocabulary of n tokens and
 // a context of limit.
 func (r *Request) check(n, limit int) error {
@@ -160,6 +173,12 @@ func (r *Request) check(n, limit int) error {
 	}
 	if r.MaxTokens <= 0 {
 		return &RequestError{"MaxTokens", fmt.Sprintf("%d is not positive", r.MaxTokens)}
+	}
+	if r.TopLogprobs < 0 || r.TopLogprobs > MaxTopLogprobs {
+		return &RequestError{"TopLogprobs", fmt.Sprintf("%d is not in 0 to %d", r.TopLogprobs, MaxTopLogprobs)}
+	}
+	if r.TopLogprobs > 0 && !r.Logprobs {
+		return &RequestError{"TopLogprobs", "needs Logprobs"}
 	}
 	for i, s := range r.Stop {
 		if s == "" {

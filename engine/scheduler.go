@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"runtime"
 	"slices"
 	"time"
 
@@ -55,11 +54,15 @@ const (
 	// compute for one to wait for it. A single token is what generating ones have
 	// pending.
 	minAwaited = 2
-	// stepTime is what a prompt may take of a step while others generate: it is
-	// cut so that it does not hold up their streams for longer. Several prompts
-	// take their time each, up to maxStepTime.
+	// stepTime is what prompts may take of a step while others generate: they are
+	// cut so that they do not hold up the others' streams for longer. Where more
+	// wait than generate it is as many times longer, up to maxStepTime, since large
+	// batches cost less.
 	stepTime    = 100 * time.Millisecond
-	maxStepTime = 4 * stepTime
+	maxStepTime = 10 * stepTime
+	// gatherTime is how long an idle engine waits for others that come at the same
+	// moment: what is computed in one batch costs less.
+	gatherTime = 200 * time.Microsecond
 	// minChunk is the least that prompts get in a step.
 	minChunk = 16
 )
@@ -88,7 +91,7 @@ func (e *Engine) own() {
 			if e.queue.wait() {
 				break
 			}
-			runtime.Gosched() // others may come at the same moment
+			time.Sleep(gatherTime)
 		}
 		e.admit()
 		e.reap()
@@ -279,7 +282,7 @@ func (e *Engine) fill(slots []*slot) {
 	}
 	room := e.batch.Cap() - e.batch.Len()
 	if generating > 0 {
-		room = min(room, s.chunk(prompts))
+		room = min(room, s.chunk(prompts, generating))
 	}
 	s.turn++
 	for i := range slots {
@@ -292,11 +295,12 @@ func (e *Engine) fill(slots []*slot) {
 	}
 }
 
-// chunk is how many tokens of so many prompts a step may compute beside
-// generating.
-func (s *scheduler) chunk(prompts int) int {
+// chunk is how many tokens of so many prompts a step may compute beside so many
+// that generate.
+func (s *scheduler) chunk(prompts, generating int) int {
 	if s.costs.prompt.n == 0 {
 		return 4 * minChunk
 	}
-	return max(minChunk, int(min(stepTime*time.Duration(prompts), maxStepTime)/s.costs.prompt.mean))
+	aim := stepTime * time.Duration(max(generating, prompts)) / time.Duration(generating)
+	return max(minChunk, int(min(aim, maxStepTime)/s.costs.prompt.mean))
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -45,7 +46,12 @@ func (s *slot) begin(j *job, limit, nVocab int) {
 	s.job, s.branch, s.logits = j, nil, nil
 	s.filter.stops = j.req.Stop
 	s.filter.held = s.filter.held[:0]
-	s.sampler.start(&j.req.Sampling, nVocab)
+	sampling := j.req.Sampling
+	if sampling.Seed != nil {
+		seed := *sampling.Seed + uint32(j.index)
+		sampling.Seed = &seed
+	}
+	s.sampler.start(&sampling, nVocab)
 	s.tokens = append(s.tokens[:0], j.req.Prompt...)
 	s.pending = len(j.req.Prompt)
 	s.budget = min(j.req.MaxTokens, limit-len(j.req.Prompt))
@@ -72,9 +78,10 @@ func (s *slot) waits() bool { return s.started && s.job.behind() }
 
 // repeats reports whether the request must give the same output every time. The
 // kernels give slightly other logits for other batches, so a seed repeats only
-// if its tokens are computed anew and one by one.
+// if its tokens are computed anew and one by one; several samples of one prompt
+// share it all the same.
 func (s *slot) repeats() bool {
-	return s.job.req.Sampling.Seed != nil && s.job.req.Sampling.Temperature != 0
+	return s.job.samples <= 1 && s.job.req.Sampling.Seed != nil && s.job.req.Sampling.Temperature != 0
 }
 
 // mayShare reports whether the request may use what others have computed.
@@ -145,9 +152,33 @@ func (s *slot) choose(v *Vocab) {
 		return
 	}
 	s.drops = 0
+	if !end {
+		if err := s.tellLogprobs(v, t); err != nil {
+			s.end("", err)
+			return
+		}
+	}
 	if end || s.output(v, t) {
 		s.end(FinishStop, nil)
 	}
+}
+
+// tellLogprobs sends the log probabilities of a token that was chosen from the
+// logits, if the request asks for them.
+func (s *slot) tellLogprobs(v *Vocab, t Token) error {
+	if !s.job.req.Logprobs {
+		return nil
+	}
+	l, err := s.sampler.logprobs(s.logits, t, s.job.req.TopLogprobs)
+	if err != nil {
+		return err
+	}
+	l.Text, l.Top = v.Piece(t), slices.Clone(l.Top)
+	for i := range l.Top {
+		l.Top[i].Text = v.Piece(l.Top[i].Token)
+	}
+	s.job.writeLogprob(l)
+	return nil
 }
 
 func doneWith(err error) (FinishReason, error) {

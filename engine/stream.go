@@ -16,14 +16,17 @@ type stream struct {
 	text   strings.Builder // the whole output
 	taken  int             // bytes of it that were read
 	paused bool            // the request waits for its reader
+	probs  []TokenLogprob  // that were not read
 	usage  Usage           // so far
 	reason FinishReason    // with done
 	err    error
 	panic  any // of the request's matcher
 }
 
-func newStream() stream {
-	return stream{wake: make(chan struct{}, 1), done: make(chan struct{})}
+// newStream returns a stream that sends its news to wake, a channel for one value
+// that streams may share.
+func newStream(wake chan struct{}) stream {
+	return stream{wake: wake, done: make(chan struct{})}
 }
 
 // write appends text and notes what has been used by now. It does not allocate
@@ -36,6 +39,13 @@ func (s *stream) write(text []byte, usage Usage) {
 	if len(text) > 0 {
 		s.notify()
 	}
+}
+
+// writeLogprob adds a token's log probability, which comes with the next text.
+func (s *stream) writeLogprob(l TokenLogprob) {
+	s.mu.Lock()
+	s.probs = append(s.probs, l)
+	s.mu.Unlock()
 }
 
 // finish ends the stream; it is called once.
@@ -83,6 +93,7 @@ func (s *stream) take() (c Chunk, ended, resume bool, err error) {
 	c.Usage = s.usage
 	c.Text = s.text.String()[s.taken:]
 	s.taken += len(c.Text)
+	c.Logprobs, s.probs = s.probs, nil
 	resume, s.paused = s.paused, false
 	return c, ended, resume, err
 }

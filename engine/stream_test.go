@@ -15,7 +15,7 @@ func TestReaderBehind(t *testing.T) {
 	defer e.Close()
 	prompt := encode(t, e, "Once upon a time")
 	// A text that is as long as many tokens, so that the limit is reached.
-	j := &job{ctx: t.Context(), req: &Request{Prompt: prompt, MaxTokens: 200}, stream: newStream()}
+	j := &job{ctx: t.Context(), req: &Request{Prompt: prompt, MaxTokens: 200}, stream: newStream(make(chan struct{}, 1))}
 	j.write([]byte(strings.Repeat("x", maxUnread+1)), Usage{})
 	if err := e.queue.push(j); err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestReaderBehindCancels(t *testing.T) {
 	e := newTestEngine(t, &Options{ContextLength: 512})
 	defer e.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	j := &job{ctx: ctx, req: &Request{Prompt: []Token{20}, MaxTokens: 200}, stream: newStream()}
+	j := &job{ctx: ctx, req: &Request{Prompt: []Token{20}, MaxTokens: 200}, stream: newStream(make(chan struct{}, 1))}
 	j.write([]byte(strings.Repeat("x", maxUnread+1)), Usage{})
 	if err := e.queue.push(j); err != nil {
 		t.Fatal(err)

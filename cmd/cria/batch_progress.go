@@ -19,7 +19,8 @@ type tally struct {
 	failedBefore  int // in the output that the batch went on with
 	cutOff        int
 	cached        int
-	prompt, reply int // tokens that were computed
+	prompt, reply int // tokens, those of replies from the cache not counted
+	reused        int // of prompt, what was computed for others
 }
 
 func newTally(failedBefore int) *tally {
@@ -41,6 +42,7 @@ func (t *tally) add(a answer) {
 	}
 	t.prompt += a.prediction.Usage.PromptTokens
 	t.reply += a.prediction.Usage.CompletionTokens
+	t.reused += a.prediction.Usage.CachedTokens
 }
 
 func (t *tally) summary() string {
@@ -49,9 +51,9 @@ func (t *tally) summary() string {
 	if t.cutOff > 0 {
 		cutOff = fmt.Sprintf(", %d cut off (see --max-tokens)", t.cutOff)
 	}
-	return fmt.Sprintf("%s, %d failed%s, %d cached; %s tokens in, %s out; %.1f s, %.1f records/s, %.1f tokens/s",
+	return fmt.Sprintf("%s, %d failed%s, %d cached; %s tokens in, %s of them from prefixes in the cache, %s out; %.1f s, %.1f records/s, %.1f tokens/s",
 		english.Plural(t.records, "record", ""), t.failed, cutOff, t.cached,
-		humanize.Comma(int64(t.prompt)), humanize.Comma(int64(t.reply)),
+		humanize.Comma(int64(t.prompt)), humanize.Comma(int64(t.reused)), humanize.Comma(int64(t.reply)),
 		took, float64(t.records)/took, float64(t.reply)/took)
 }
 
