@@ -178,3 +178,38 @@ func TestMatcherStop(t *testing.T) {
 		t.Errorf("%q, %+v, %v", text, last, err)
 	}
 }
+
+// masked allows one token, which it says by a mask.
+type masked struct {
+	script
+	only  Token
+	masks int
+}
+
+func (m *masked) Allowed(t Token) bool { return t == m.only }
+func (m *masked) Mask(bits []uint64) {
+	m.masks++
+	bits[m.only/64] |= 1 << (m.only % 64)
+}
+
+// A token that is far from the best is found by the mask, greedily or not.
+func TestMatcherMask(t *testing.T) {
+	e := testEngine(t)
+	for _, only := range []Token{0, 63, 64, 30_000, Token(e.Vocab().NTokens() - 1)} {
+		for _, temperature := range []float32{0, 1} {
+			m := &masked{script: script{choices: 2}, only: only}
+			r := &Request{Prompt: encode(t, e, "The capital of France is"), MaxTokens: 5, Matcher: m, Sampling: Sampling{Temperature: temperature, TopP: 0.9}}
+			if _, _, err := collect(t.Context(), e, r); err != nil {
+				t.Fatal(err)
+			}
+			for _, got := range m.chosen {
+				if got != only {
+					t.Errorf("token %d was chosen, only %d is allowed", got, only)
+				}
+			}
+			if len(m.chosen) == 0 || m.masks == 0 {
+				t.Errorf("%d tokens were chosen with %d masks", len(m.chosen), m.masks)
+			}
+		}
+	}
+}

@@ -154,6 +154,18 @@ type Matcher interface {
 	Err() error
 }
 
+// Masker is a [Matcher] that can say faster which tokens it allows than by being
+// asked about each. It is asked only where the tokens that were sampled first were
+// rejected.
+type Masker interface {
+	Matcher
+
+	// Mask sets the bit of each token that Allowed allows: token t is bit t%64 of
+	// bits[t/64]. The bits are clear before, and are as many as the vocabulary has
+	// tokens, rounded up to 64.
+	Mask(bits []uint64)
+}
+
 // MaxTopLogprobs is the most that [Request].TopLogprobs may be.
 const MaxTopLogprobs = 100
 

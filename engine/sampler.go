@@ -33,6 +33,7 @@ type scratch struct {
 	bands bands
 	tally tally
 	runs  []int32
+	mask  []uint64 // bits of the tokens that a matcher allows
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -98,21 +99,32 @@ func (s *sampler) sampleAllowed(row []float32, m Matcher) (Token, error) {
 		}
 		s.set(row, t, float32(math.Inf(-1)))
 	}
-	left := 0
-	for i, l := range row {
-		if math.IsInf(float64(l), -1) {
-			continue
-		}
-		if m.Allowed(Token(i)) {
-			left++
-			continue
-		}
-		s.set(row, Token(i), float32(math.Inf(-1)))
-	}
-	if left == 0 {
+	if s.exclude(row, m) == 0 {
 		return 0, errNoToken
 	}
 	return s.sample(row)
+}
+
+// exclude takes out all tokens that a matcher rejects, and returns how many are
+// left.
+func (s *sampler) exclude(row []float32, m Matcher) (left int) {
+	allowed := m.Allowed
+	if masker, ok := m.(Masker); ok {
+		s.mask = slices.Grow(s.mask[:0], (len(row)+63)/64)[:(len(row)+63)/64]
+		clear(s.mask)
+		masker.Mask(s.mask)
+		allowed = func(t Token) bool { return s.mask[t/64]>>(t%64)&1 != 0 }
+	}
+	for i, l := range row {
+		switch {
+		case math.IsInf(float64(l), -1):
+		case allowed(Token(i)):
+			left++
+		default:
+			s.set(row, Token(i), float32(math.Inf(-1)))
+		}
+	}
+	return left
 }
 
 // set changes a logit until restore.
