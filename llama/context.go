@@ -2,6 +2,7 @@ package llama
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -16,19 +17,21 @@ type Context struct {
 	model   *Model
 	mem     *Memory
 	nVocab  int
-	nBatch  int
-	maxRows int
+	nBatch  int               // most tokens of a batch
+	nRows   int               // most outputs of a batch
+	allRows bool              // every token is an output
+	nPos    int               // positions are less
 	args    [maxWords]uintptr // of Decode and LogitsIth: reused, so that a call allocates nothing
 	byValue cBatch            // the copy of a batch that Decode hands to C
-	pools   [2]*ThreadPool
-	abort   *atomic.Uint32 // read by C; nil: not enabled
+	pools   []*ThreadPool     // that were attached
+	abort   *atomic.Uint32    // read by C; nil: not enabled
 }
 
 // NewContext makes a context of the model. What the parameters ask for may be
 // adjusted: read it back from the context. The cost is that of the KV cache,
 // which is allocated whole.
 func NewContext(m *Model, p ContextParams) (*Context, error) {
-	if err := p.check(); err != nil {
+	if err := p.check(m); err != nil {
 		return nil, err
 	}
 	errs := captureErrors()
@@ -38,32 +41,22 @@ func NewContext(m *Model, p ContextParams) (*Context, error) {
 		return nil, fmt.Errorf("llama: a context of %d cells cannot be made: %s", p.NCtx, why)
 	}
 	m.contexts.Add(1)
-	ctx := &Context{h: h, model: m, nVocab: m.vocab.n}
-	ctx.nBatch = ctx.NBatch()
-	if !m.causal(p.AttentionType) {
-		// A batch that attends in both directions cannot be computed in parts.
-		ctx.nBatch = min(ctx.nBatch, ctx.NUbatch())
-	}
-	ctx.maxRows = ctx.NBatch()
-	if p.NOutputsMax > 0 {
-		ctx.maxRows = int(p.NOutputsMax)
-	}
+	ctx := &Context{h: h, model: m, nVocab: m.vocab.n, nRows: p.rows(m), nPos: math.MaxInt}
 	ctx.mem = &Memory{ctx: ctx, h: call1(c.getMemory, h), unified: p.KVUnified, nSeq: ctx.NSeqMax()}
 	if p.KVUnified {
 		ctx.mem.nSeq = MaxSequences()
 	}
-	return ctx, nil
-}
-
-// causal says whether tokens attend only to those before them, for a context
-// with the given attention type.
-func (m *Model) causal(attention int32) bool {
-	if attention >= 0 {
-		return attention == 0
+	encodes := ctx.mem.h == 0 // then Decode does
+	ctx.allRows = encodes || p.Embeddings
+	ctx.nBatch = ctx.NBatch()
+	if encodes || !m.causal(p.AttentionType) {
+		// A batch that attends in both directions cannot be computed in parts.
+		ctx.nBatch = min(ctx.nBatch, ctx.NUbatch())
 	}
-	arch, _ := m.Meta("general.architecture")
-	v, _ := m.Meta(arch + ".attention.causal")
-	return v != "false"
+	if encodes || m.learnsPositions() {
+		ctx.nPos = m.NCtxTrain()
+	}
+	return ctx, nil
 }
 
 func (x *Context) handle() uintptr {
@@ -78,10 +71,11 @@ func (x *Context) Free() {
 	if x.h == 0 {
 		return
 	}
-	x.DetachThreadPool()
 	call1(c.contextFree, x.h)
-	x.h = 0
-	x.mem.h = 0
+	for _, p := range x.pools {
+		p.attached--
+	}
+	x.h, x.mem.h, x.pools = 0, 0, nil
 	x.model.contexts.Add(-1)
 }
 
@@ -130,9 +124,15 @@ func (x *Context) Synchronize() { call1(c.synchronize, x.handle()) }
 //	-1  the batch is invalid: nothing changed
 //	<-1 fatal: out of memory, or the backend failed; parts may have been computed
 //
-// A batch that is empty, larger than [Context.NBatch] or with more rows of
-// logits than the context holds is invalid (-1) and does not reach C. The
-// positions of a sequence must follow what its memory holds, without gaps.
+// A batch that is empty, larger than [Context.NBatch] or with more outputs than
+// the context has rows is invalid (-1) and does not reach C; if the context
+// computes embeddings, every token is an output. The positions of a sequence must
+// follow what its memory holds, without gaps; in a model that learned an embedding
+// of each position they must be less than [Model.NCtxTrain].
+//
+// Without memory, and where tokens attend to those after them, a batch is computed
+// at once and may have [Context.NUbatch] tokens; without memory, Decode does what
+// [Context.Encode] does.
 //
 // Decode does not allocate in Go.
 func (x *Context) Decode(b *Batch) int32 {
@@ -140,8 +140,11 @@ func (x *Context) Decode(b *Batch) int32 {
 	if b.cap == 0 {
 		panic("llama: Batch used after Free")
 	}
-	n := b.Len()
-	if n == 0 || n > x.nBatch || b.out > x.maxRows {
+	n, rows := b.Len(), b.out
+	if x.allRows {
+		rows = n
+	}
+	if n == 0 || n > x.nBatch || rows > x.nRows || !b.within(x.nPos) {
 		return -1
 	}
 	x.byValue = b.c

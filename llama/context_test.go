@@ -137,6 +137,69 @@ func TestDecodeMisuse(t *testing.T) {
 	}
 }
 
+// Where every token is an output, all count.
+func TestDecodeEmbeddingsMisuse(t *testing.T) {
+	m := loadModel(t)
+	x := newContext(t, m, func(p *llama.ContextParams) { p.Embeddings, p.NOutputsMax = true, 2 })
+	b := newBatch(t, 3)
+	for i, want := range []int32{0, 0, -1} {
+		x.Memory().Clear(false)
+		b.Add(5, llama.Pos(i), 0, false)
+		if rc := x.Decode(b); rc != want {
+			t.Errorf("%d tokens for 2 rows: %d, want %d", i+1, rc, want)
+		}
+	}
+}
+
+// A model may have an embedding of each position, and of no other.
+func TestDecodePositions(t *testing.T) {
+	m := gpt2(t)
+	x := newContext(t, m, func(p *llama.ContextParams) { p.NCtx = 64 })
+	b := newBatch(t, 32)
+	for i := range 16 {
+		b.Add(2, llama.Pos(i), 0, true)
+	}
+	if rc := x.Decode(b); rc != 0 {
+		t.Errorf("all positions: %d", rc)
+	}
+	for _, pos := range []llama.Pos{16, 1 << 30, -1} {
+		x.Memory().Clear(false)
+		b.Clear()
+		b.Add(2, pos, 0, true)
+		if rc := x.Decode(b); rc != -1 {
+			t.Errorf("position %d: %d", pos, rc)
+		}
+	}
+}
+
+// Without memory, to decode is to encode.
+func TestDecodeEncodes(t *testing.T) {
+	m := bert(t)
+	small := newContext(t, m, func(p *llama.ContextParams) { p.Embeddings, p.NUbatch = true, 4 })
+	causal := newContext(t, m, func(p *llama.ContextParams) { p.Embeddings, p.NUbatch, p.AttentionType = true, 4, 0 })
+	rows := newContext(t, m, func(p *llama.ContextParams) { p.NOutputsMax = 4 })
+	for _, tt := range []struct {
+		x          *llama.Context
+		first, end llama.Pos
+		want       int32
+	}{
+		{small, 0, 4, 0}, {small, 0, 5, -1}, {small, 60, 64, 0}, {small, 61, 65, -1}, {small, -1, 2, -1},
+		{causal, 0, 4, 0}, {causal, 0, 5, -1},
+		{rows, 0, 4, 0}, {rows, 0, 5, -1},
+	} {
+		b := newBatch(t, 8)
+		for pos := tt.first; pos < tt.end; pos++ {
+			b.Add(5, pos, 0, false)
+		}
+		if rc := tt.x.Decode(b); rc != tt.want {
+			t.Errorf("positions %d to %d: %d, want %d", tt.first, tt.end, rc, tt.want)
+		}
+		if tt.want == 0 && tt.x != rows && tt.x.EmbeddingsSeq(0) == nil {
+			t.Errorf("positions %d to %d: no embedding", tt.first, tt.end)
+		}
+	}
+}
+
 func TestUnifiedCopy(t *testing.T) {
 	m := loadModel(t)
 	x := newContext(t, m, func(p *llama.ContextParams) { p.KVUnified, p.NSeqMax = true, 4 })
@@ -182,27 +245,34 @@ func TestAbort(t *testing.T) {
 func TestThreadPool(t *testing.T) {
 	m := loadModel(t)
 	x := newContext(t, m, nil)
-	for _, poll := range []int{0, llama.DefaultPoll} {
+	x.SetThreads(1, 2)
+	var pools []*llama.ThreadPool
+	for _, poll := range []int{0, llama.DefaultPoll, 0} {
 		pool, err := llama.NewThreadPool(llama.ThreadPoolParams{Threads: 2, Poll: poll})
 		if err != nil {
 			t.Fatal(err)
 		}
+		pools = append(pools, pool)
 		x.AttachThreadPool(pool, nil)
-		x.SetThreads(1, 2)
+		x.AttachThreadPool(pools[0], pool)
 		x.Memory().Clear(false)
 		prompt(t, x, "The capital of France is")
 		if next := string(m.Vocab().TokenToPiece(nil, argmax(x.LogitsIth(-1)), false)); next != " Paris" {
 			t.Errorf("poll %d: next token %q", poll, next)
 		}
+	}
+	for i, pool := range pools {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Error("freeing an attached pool: no panic")
+					t.Errorf("freeing pool %d, which the context has: no panic", i)
 				}
 			}()
 			pool.Free()
 		}()
-		x.DetachThreadPool()
+	}
+	x.Free()
+	for _, pool := range pools {
 		pool.Free()
 		pool.Free()
 	}

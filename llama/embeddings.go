@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"fmt"
 	"strconv"
 	"unsafe"
 
@@ -21,15 +22,18 @@ const (
 	PoolingRank // a score, not an embedding
 )
 
-// NEmbdOut returns the width of the model's embeddings, which is [Model.NEmbd]
-// unless the metadata says otherwise.
-func (m *Model) NEmbdOut() int {
-	arch, _ := m.Meta("general.architecture")
-	v, _ := m.Meta(arch + ".embedding_length_out")
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil && n > 0 {
-		return int(n)
+// NEmbdOut returns the width of the model's embeddings, which is that of the
+// model unless the file says otherwise.
+func (m *Model) NEmbdOut() int { return m.int(c.modelNEmbdOut) }
+
+// checkPooling reports a way to pool that the model asks for and llama.cpp does not
+// know.
+func (m *Model) checkPooling() error {
+	own, ok := m.Meta(m.architecture() + ".pooling_type")
+	if n, err := strconv.Atoi(own); ok && (err != nil || n > int(PoolingRank)) {
+		return fmt.Errorf("llama: the model's pooling type %s is not known; set PoolingType", own)
 	}
-	return m.NEmbd()
+	return nil
 }
 
 // PoolingType returns how the context pools, never [PoolingUnspecified].
@@ -59,7 +63,7 @@ func (x *Context) Encode(b *Batch) int32 {
 		panic("llama: Batch used after Free")
 	}
 	n := b.Len()
-	if n == 0 || n > x.NUbatch() || n > x.maxRows || !x.encodes() || !b.within(x.model.NCtxTrain()) {
+	if n == 0 || n > x.NUbatch() || n > x.nRows || !x.encodes() || !b.within(x.model.NCtxTrain()) {
 		return -1
 	}
 	x.byValue = b.c
@@ -75,7 +79,7 @@ func (x *Context) encodes() bool {
 	if x.mem.h == 0 {
 		return true
 	}
-	arch, _ := x.model.Meta("general.architecture")
+	arch := x.model.architecture()
 	return arch == "t5" || arch == "t5encoder"
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/internal/synth"
 	"github.com/cria-lm/cria/llama"
 )
@@ -127,6 +128,14 @@ func TestNoEmbeddings(t *testing.T) {
 	}
 	if rc := x.Encode(b); rc != -1 {
 		t.Errorf("encoding without an encoder: %d", rc)
+	}
+}
+
+// Embeddings may be of another width than the model.
+func TestNEmbdOut(t *testing.T) {
+	m := gpt2(t, gguf.KeyValue{Key: "gpt2.embedding_length_out", Value: uint32(24)})
+	if m.NEmbd() != 32 || m.NEmbdOut() != 24 {
+		t.Errorf("NEmbd is %d, NEmbdOut %d", m.NEmbd(), m.NEmbdOut())
 	}
 }
 

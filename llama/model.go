@@ -12,9 +12,10 @@ import (
 // Model is a loaded model. Its methods may be called from any goroutine, except
 // [Model.Free].
 type Model struct {
-	h        uintptr
-	vocab    *Vocab
-	contexts atomic.Int32 // alive; a context does not survive its model
+	h         uintptr
+	vocab     *Vocab
+	vocabOnly bool
+	contexts  atomic.Int32 // alive; a context does not survive its model
 }
 
 // LoadModel loads the model in the file at path, which must be valid GGUF: this
@@ -79,7 +80,7 @@ func loadModel(path string, p ModelParams, progress func(float32) bool, load fun
 	if h == 0 {
 		return nil, fmt.Errorf("llama: %s: the model cannot be loaded: %s", path, why)
 	}
-	m := &Model{h: h}
+	m := &Model{h: h, vocabOnly: p.VocabOnly}
 	m.vocab = newVocab(m, call1(c.modelVocab, h))
 	return m, nil
 }

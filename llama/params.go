@@ -1,5 +1,10 @@
 package llama
 
+import (
+	"errors"
+	"fmt"
+)
+
 // Token is a token id of a vocabulary.
 type Token = int32
 
@@ -110,7 +115,7 @@ func DefaultContextParams() ContextParams {
 }
 
 // check reports values that llama.cpp does not survive.
-func (p *ContextParams) check() error {
+func (p *ContextParams) check(m *Model) error {
 	for _, f := range []struct {
 		name   string
 		v      int32
@@ -126,8 +131,8 @@ func (p *ContextParams) check() error {
 			return badParam(f.name, f.v)
 		}
 	}
-	if p.NOutputsMax != 0 && p.NOutputsMax < p.NSeqMax {
-		return badParam("NOutputsMax", int32(p.NOutputsMax))
+	if p.NBatch == 0 {
+		return badParam("NBatch", 0)
 	}
 	if !cacheTypes[p.TypeK] {
 		return badParam("TypeK", p.TypeK)
@@ -135,7 +140,37 @@ func (p *ContextParams) check() error {
 	if !cacheTypes[p.TypeV] {
 		return badParam("TypeV", p.TypeV)
 	}
+	return p.checkFor(m)
+}
+
+// checkFor reports values that llama.cpp does not survive with a model.
+func (p *ContextParams) checkFor(m *Model) error {
+	if m.vocabOnly {
+		return errors.New("llama: the model was loaded for its vocabulary only: there is nothing to compute with")
+	}
+	if rows, seqs := p.rows(m), max(int(p.NSeqMax), 1); rows < seqs {
+		return fmt.Errorf("llama: %d rows of logits (NOutputsMax, NBatch or NCtx) are too few for %d sequences (NSeqMax)", rows, seqs)
+	}
+	if p.Embeddings && PoolingType(p.PoolingType) == PoolingUnspecified {
+		return m.checkPooling()
+	}
 	return nil
+}
+
+// rows returns how many rows of logits a batch can have in a context of a model,
+// as the constructor of llama_context settles it.
+func (p *ContextParams) rows(m *Model) int {
+	if p.NOutputsMax > 0 && !m.HasEncoder() {
+		return int(p.NOutputsMax)
+	}
+	cells := int(p.NCtx)
+	if cells == 0 {
+		cells = m.NCtxTrain()
+	}
+	if m.causal(p.AttentionType) {
+		return min(int(p.NBatch), cells)
+	}
+	return int(p.NBatch)
 }
 
 // cacheTypes are the ggml types that a KV cache may have: F32, F16, Q4_0, Q4_1,

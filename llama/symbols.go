@@ -12,7 +12,7 @@ var c struct {
 	version, backendInit, systemInfo, logSet, maxDevices, maxSequences, supportsOffload uintptr
 
 	modelDefaultParams, modelLoad, modelLoadSplits, modelFree, modelVocab, modelDesc, modelSize,
-	modelNParams, modelNCtxTrain, modelNEmbd, modelNLayer, modelNHead, modelNHeadKV, modelNSWA,
+	modelNParams, modelNCtxTrain, modelNEmbd, modelNEmbdOut, modelNLayer, modelNHead, modelNHeadKV, modelNSWA,
 	modelHasEncoder, modelHasDecoder, modelIsRecurrent, modelIsHybrid, modelIsDiffusion,
 	modelMetaCount, modelMetaKey, modelMetaValAt, modelMetaVal, modelChatTemplate, chatApply, chatBuiltin uintptr
 
@@ -20,7 +20,7 @@ var c struct {
 	vocabEOT, vocabNL, vocabPAD, vocabSEP, vocabAddBOS, vocabAddEOS, tokenize, tokenToPiece, detokenize uintptr
 
 	contextDefaultParams, contextInit, contextFree, nCtx, nCtxSeq, nBatch, nUbatch, nSeqMax, getMemory,
-	setNThreads, setAbort, attachThreadPool, detachThreadPool, synchronize, decode, logitsIth,
+	setNThreads, setAbort, attachThreadPool, synchronize, decode, logitsIth,
 	batchInit, batchFree uintptr
 
 	encode, embeddingsIth, embeddingsSeq, poolingType uintptr
@@ -63,6 +63,7 @@ var llamaSymbols = []symbol{
 	{"llama_model_n_params", &c.modelNParams},
 	{"llama_model_n_ctx_train", &c.modelNCtxTrain},
 	{"llama_model_n_embd", &c.modelNEmbd},
+	{"llama_model_n_embd_out", &c.modelNEmbdOut},
 	{"llama_model_n_layer", &c.modelNLayer},
 	{"llama_model_n_head", &c.modelNHead},
 	{"llama_model_n_head_kv", &c.modelNHeadKV},
@@ -110,7 +111,6 @@ var llamaSymbols = []symbol{
 	{"llama_set_n_threads", &c.setNThreads},
 	{"llama_set_abort_callback", &c.setAbort},
 	{"llama_attach_threadpool", &c.attachThreadPool},
-	{"llama_detach_threadpool", &c.detachThreadPool},
 	{"llama_synchronize", &c.synchronize},
 	{"llama_decode", &c.decode},
 	{"llama_get_logits_ith", &c.logitsIth},

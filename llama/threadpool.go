@@ -3,6 +3,7 @@ package llama
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -36,7 +37,7 @@ type cThreadPoolParams struct {
 // do the contexts it is attached to.
 type ThreadPool struct {
 	h        uintptr
-	attached int
+	attached int // contexts alive
 }
 
 // NewThreadPool starts a pool of threads.
@@ -61,14 +62,14 @@ func NewThreadPool(p ThreadPoolParams) (*ThreadPool, error) {
 	return &ThreadPool{h: h}, nil
 }
 
-// Free ends the threads. It panics if the pool is attached to a context that is
+// Free ends the threads. It panics if a context that the pool was attached to is
 // alive. A second call does nothing.
 func (t *ThreadPool) Free() {
 	if t.h == 0 {
 		return
 	}
 	if t.attached > 0 {
-		panic("llama: ThreadPool.Free while attached")
+		panic("llama: ThreadPool.Free while a context has it")
 	}
 	call1(c.threadPoolFree, t.h)
 	t.h = 0
@@ -76,7 +77,9 @@ func (t *ThreadPool) Free() {
 
 // AttachThreadPool makes the context decode one token with pool and several with
 // batch; batch may be nil, for the same pool. The context uses as many threads
-// of them as [Context.SetThreads] says. Detach before freeing either.
+// of them as [Context.SetThreads] says. Others may be attached later, but the
+// context must be freed before any of them: llama.cpp pauses the pool that it has
+// computed with when it goes over to another.
 func (x *Context) AttachThreadPool(pool, batch *ThreadPool) {
 	if batch == nil {
 		batch = pool
@@ -84,21 +87,11 @@ func (x *Context) AttachThreadPool(pool, batch *ThreadPool) {
 	if pool.h == 0 || batch.h == 0 {
 		panic("llama: ThreadPool used after Free")
 	}
-	x.DetachThreadPool()
 	call4(c.attachThreadPool, x.handle(), pool.h, batch.h, 0)
-	pool.attached++
-	batch.attached++
-	x.pools = [2]*ThreadPool{pool, batch}
-}
-
-// DetachThreadPool takes the context's thread pools away.
-func (x *Context) DetachThreadPool() {
-	if x.pools[0] == nil {
-		return
+	for _, p := range []*ThreadPool{pool, batch} {
+		if !slices.Contains(x.pools, p) {
+			x.pools = append(x.pools, p)
+			p.attached++
+		}
 	}
-	call1(c.detachThreadPool, x.handle())
-	for _, p := range x.pools {
-		p.attached--
-	}
-	x.pools = [2]*ThreadPool{}
 }

@@ -43,18 +43,32 @@ const (
 // Vocab is a model's vocabulary. It lives as long as its [Model] and may be used
 // from any goroutine.
 type Vocab struct {
-	m    *Model
-	h    uintptr
-	n    int
-	kind VocabType
+	m     *Model
+	h     uintptr
+	n     int
+	kind  VocabType
+	lacks bool // a token that the tokenizer adds
 }
 
 func newVocab(m *Model, h uintptr) *Vocab {
-	return &Vocab{
+	v := &Vocab{
 		m: m, h: h,
 		n:    int(int32(call1(c.vocabNTokens, h))),
 		kind: VocabType(int32(call1(c.vocabType, h))),
 	}
+	v.lacks = v.lacksSpecial()
+	return v
+}
+
+// lacksSpecial says whether the tokenizer would add a token that there is not.
+func (v *Vocab) lacksSpecial() bool {
+	switch v.kind {
+	case VocabSPM, VocabBPE, VocabUGM:
+		return v.AddBOS() && v.BOS() == NoToken || v.AddEOS() && v.EOS() == NoToken
+	case VocabWPM:
+		return v.BOS() == NoToken || v.SEP() == NoToken
+	}
+	return false
 }
 
 func (v *Vocab) handle() uintptr {
@@ -127,18 +141,22 @@ func (v *Vocab) AddBOS() bool { return cBool(call1(c.vocabAddBOS, v.handle())) }
 // AddEOS reports whether the model wants EOS behind a text.
 func (v *Vocab) AddEOS() bool { return cBool(call1(c.vocabAddEOS, v.handle())) }
 
+// CanAddSpecial reports whether the vocabulary has the tokens that the tokenizer
+// adds to a text. If not, [Vocab.Tokenize] can only be asked not to.
+func (v *Vocab) CanAddSpecial() bool { return !v.lacks }
+
 // noText stands for the data of an empty string, which has none.
 var noText byte
 
 // Tokenize appends the tokens of text to dst. With addSpecial, BOS and EOS are
 // added where the model wants them; with parseSpecial, text that spells a
 // special token becomes that token. Text should be valid UTF-8: some tokenizers
-// end the process otherwise. A model without a vocabulary, and text of 2 GiB or
-// more, give no tokens.
+// end the process otherwise. A model without a vocabulary, tokens to add that it
+// does not have ([Vocab.CanAddSpecial]), and text of 2 GiB or more give no tokens.
 //
 // It does not allocate in Go if dst has room.
 func (v *Vocab) Tokenize(dst []Token, text string, addSpecial, parseSpecial bool) []Token {
-	if v.kind == VocabNone || len(text) > math.MaxInt32 {
+	if v.kind == VocabNone || addSpecial && v.lacks || len(text) > math.MaxInt32 {
 		return dst
 	}
 	h := v.handle()
