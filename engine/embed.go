@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -68,30 +67,9 @@ func inputField(i int) string { return fmt.Sprintf("inputs[%d]", i) }
 // special tokens around it that it was trained with. What reads like one in the
 // text stays text. Errors are as for [Vocab.Encode].
 func (e *Embedder) Encode(text string) ([]Token, error) {
-	var missing error
-	tokens, err := e.vocab.encode(text, func(llm *llama.Vocab) []Token {
-		if missing = checkSpecials(llm); missing != nil {
-			return nil
-		}
+	return e.vocab.encode(text, func(llm *llama.Vocab) []Token {
 		return llm.Tokenize(make([]Token, 0, len(text)/2+8), text, true, false)
 	})
-	if missing != nil {
-		return nil, missing
-	}
-	return tokens, err
-}
-
-// checkSpecials reports a special token that the tokenizer would add and that
-// the vocabulary lacks, which ends the process.
-func checkSpecials(v *llama.Vocab) error {
-	wordPiece := v.Type() == llama.VocabWPM
-	switch {
-	case (wordPiece || v.AddBOS()) && v.BOS() == llama.NoToken:
-		return errors.New("engine: the model wants a token before a text, and its vocabulary has none")
-	case wordPiece && v.SEP() == llama.NoToken, !wordPiece && v.AddEOS() && v.EOS() == llama.NoToken:
-		return errors.New("engine: the model wants a token behind a text, and its vocabulary has none")
-	}
-	return nil
 }
 
 // own is the owner goroutine: it alone uses the context.

@@ -32,6 +32,8 @@ func checkEmbeds(m *llama.Model) error {
 	switch {
 	case m.Vocab().Type() == llama.VocabNone:
 		return errors.New("engine: this model has no vocabulary")
+	case !m.Vocab().CanAddSpecial():
+		return errors.New("engine: this model wants special tokens around a text that its vocabulary does not have")
 	case m.HasEncoder() && m.HasDecoder():
 		return errors.New("engine: this model decodes what it has encoded; it makes no embeddings")
 	case m.NEmbdOut() > m.NEmbd():
@@ -40,8 +42,7 @@ func checkEmbeds(m *llama.Model) error {
 	return nil
 }
 
-// ownPooling returns how a model was made to pool. llama.cpp ends the process on
-// a number that it does not know.
+// ownPooling returns how a model was made to pool.
 func ownPooling(m *llama.Model) (Pooling, error) {
 	arch, _ := m.Meta("general.architecture")
 	text, ok := m.Meta(arch + ".pooling_type")

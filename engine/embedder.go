@@ -1,15 +1,12 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -83,22 +80,18 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	if _, ok := llama.Loaded(); !ok {
-		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
-	}
-	parts, err := gguf.Parts(path)
-	if err != nil {
-		return nil, fmt.Errorf("engine: model: %w", err)
-	}
 	start := time.Now()
-	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
-	e, err := loadEmbedder(ctx, parts[0], &o, gov)
+	m, err := load(ctx, path, o.Threads, o.GPULayers)
 	if err != nil {
-		gov.close()
 		return nil, err
 	}
+	e, err := newEmbedder(m.model, &o, m.gov)
+	if err != nil {
+		m.free()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	o.Logger.Info("embedder loaded", "path", path, "model", e.model.Desc(), "pooling", e.pooling,
-		"max_length", e.limit, "threads", gov.current, "took", time.Since(start))
+		"max_length", e.limit, "threads", m.gov.current, "took", time.Since(start))
 	go e.own()
 	return e, nil
 }
@@ -119,28 +112,6 @@ func (o *EmbedderOptions) setDefaults() error {
 	return nil
 }
 
-// loadEmbedder loads the model in the file at path and makes its embedder.
-func loadEmbedder(ctx context.Context, path string, o *EmbedderOptions, gov *governor) (*Embedder, error) {
-	p := llama.DefaultModelParams()
-	p.NGPULayers = int32(o.GPULayers)
-	model, err := llama.LoadModel(path, p, func(float32) bool { return ctx.Err() == nil })
-	if ctx.Err() != nil {
-		if model != nil {
-			model.Free()
-		}
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, err
-	}
-	e, err := newEmbedder(model, o, gov)
-	if err != nil {
-		model.Free()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return e, nil
-}
-
 // newEmbedder makes everything that belongs to a loaded model. On failure it
 // leaves the model alone.
 func newEmbedder(model *llama.Model, o *EmbedderOptions, gov *governor) (e *Embedder, err error) {
@@ -149,15 +120,12 @@ func newEmbedder(model *llama.Model, o *EmbedderOptions, gov *governor) (e *Embe
 	}
 	e = &Embedder{
 		model: model, pooling: o.Pooling, normalize: o.Normalize, gov: gov, log: o.Logger, ended: make(chan struct{}),
-		dimensions: model.NEmbdOut(), limit: cmp.Or(o.MaxLength, DefaultMaxLength),
+		dimensions: model.NEmbdOut(), limit: lengthFor(model, o.MaxLength, DefaultMaxLength),
 	}
 	if e.pooling == "" {
 		if e.pooling, err = ownPooling(model); err != nil {
 			return nil, err
 		}
-	}
-	if trained := model.NCtxTrain(); trained > 0 {
-		e.limit = min(e.limit, trained)
 	}
 	defer func() {
 		if err != nil {
@@ -174,10 +142,10 @@ func newEmbedder(model *llama.Model, o *EmbedderOptions, gov *governor) (e *Embe
 	if e.mem == nil || !model.HasDecoder() {
 		e.run = e.llm.Encode
 	}
-	if gov.most > 1 {
-		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: *o.Poll}); err != nil {
-			return nil, err
-		}
+	if e.pool, err = newPool(gov, *o.Poll); err != nil {
+		return nil, err
+	}
+	if e.pool != nil {
 		e.llm.AttachThreadPool(e.pool, nil)
 	}
 	e.batch = llama.NewBatch(e.limit)

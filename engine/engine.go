@@ -114,47 +114,78 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	if _, ok := llama.Loaded(); !ok {
-		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
-	}
-	// llama.cpp ends the process on some files that are not whole.
-	parts, err := gguf.Parts(path)
-	if err != nil {
-		return nil, fmt.Errorf("engine: model: %w", err)
-	}
 	start := time.Now()
-	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
-	e, err := load(ctx, parts[0], &o, gov)
+	m, err := load(ctx, path, o.Threads, o.GPULayers)
 	if err != nil {
-		gov.close()
 		return nil, err
 	}
-	e.files = parts
-	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", gov.current, "took", time.Since(start))
+	e, err := newEngine(m.model, &o, m.gov)
+	if err != nil {
+		m.free()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	e.files = m.files
+	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", m.gov.current, "took", time.Since(start))
 	go e.own()
 	return e, nil
 }
 
-// load loads the model in the file at path and makes its engine.
-func load(ctx context.Context, path string, o *Options, gov *governor) (*Engine, error) {
+// loaded is a model, and what says how many threads compute with it.
+type loaded struct {
+	model *llama.Model
+	files []string
+	gov   *governor
+}
+
+// load loads the model in the file at path. The number of threads is one that was
+// asked for, or 0.
+func load(ctx context.Context, path string, threads, gpuLayers int) (*loaded, error) {
+	if _, ok := llama.Loaded(); !ok {
+		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
+	}
+	// llama.cpp ends the process on some files that are not whole.
+	files, err := gguf.Parts(path)
+	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
+	}
+	gov := newGovernor(cmp.Or(threads, DefaultThreads()), threads != 0)
 	p := llama.DefaultModelParams()
-	p.NGPULayers = int32(o.GPULayers)
-	model, err := llama.LoadModel(path, p, func(float32) bool { return ctx.Err() == nil })
+	p.NGPULayers = int32(gpuLayers)
+	model, err := llama.LoadModel(files[0], p, func(float32) bool { return ctx.Err() == nil })
+	m := &loaded{model, files, gov}
 	if ctx.Err() != nil {
-		if model != nil {
-			model.Free()
-		}
-		return nil, ctx.Err()
+		err = ctx.Err()
 	}
 	if err != nil {
+		m.free()
 		return nil, err
 	}
-	e, err := newEngine(model, o, gov)
-	if err != nil {
-		model.Free()
-		return nil, fmt.Errorf("%s: %w", path, err)
+	return m, nil
+}
+
+func (m *loaded) free() {
+	m.gov.close()
+	if m.model != nil {
+		m.model.Free()
 	}
-	return e, nil
+}
+
+// lengthFor returns how many tokens a model may have before it at once: what was
+// asked for or the default, but no more than it was trained with.
+func lengthFor(model *llama.Model, asked, def int) int {
+	length := cmp.Or(asked, def)
+	if trained := model.NCtxTrain(); trained > 0 {
+		length = min(length, trained)
+	}
+	return length
+}
+
+// newPool returns threads for a governor, nil if it has only one.
+func newPool(gov *governor, poll int) (*llama.ThreadPool, error) {
+	if gov.most < 2 {
+		return nil, nil
+	}
+	return llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: poll})
 }
 
 func (o *Options) setDefaults() error {
@@ -202,13 +233,7 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	}
 	e = &Engine{model: model, gov: gov, log: o.Logger, ended: make(chan struct{})}
 	e.template, _ = model.ChatTemplate("")
-	e.limit = o.ContextLength
-	if e.limit == 0 {
-		e.limit = DefaultContextLength
-	}
-	if trained := model.NCtxTrain(); trained > 0 {
-		e.limit = min(e.limit, trained)
-	}
+	e.limit = lengthFor(model, o.ContextLength, DefaultContextLength)
 	defer func() {
 		if err != nil {
 			e.free()
@@ -235,10 +260,8 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	gov.update(minInterval) // loading the model was perhaps long enough to see what others do
 	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)
 	e.params = p
-	if gov.most > 1 {
-		if e.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: *o.Poll}); err != nil {
-			return nil, err
-		}
+	if e.pool, err = newPool(gov, *o.Poll); err != nil {
+		return nil, err
 	}
 	e.queue = newQueue(o.QueueLength)
 	e.sched = newScheduler(e, slots, sequences, mostCells)

@@ -59,37 +59,10 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 		GPULayers: opts.GPULayers,
 		Logger:    opts.Logger,
 	})
-	if option := (*engine.OptionError)(nil); errors.As(err, &option) {
-		return nil, wrap(ErrConfig, err)
-	}
 	if err != nil {
-		return nil, wrap(ErrModelNotLoaded, err)
+		return nil, wrapLoad(err)
 	}
 	return &Embedder{name: ref, path: path, engine: e}, nil
-}
-
-// fetch gets a model's file, and loads the libraries.
-func fetch(ctx context.Context, ref string, opts *hub.Options, log *slog.Logger) (path string, err error) {
-	h, err := hub.New(opts)
-	if err != nil {
-		return "", wrap(ErrConfig, err)
-	}
-	// The model comes first: an unknown name is then said before any download.
-	file, err := h.Model(ctx, ref)
-	if err != nil {
-		return "", wrapFetch(ErrModelNotLoaded, err)
-	}
-	libs, err := h.Libraries(ctx)
-	if err != nil {
-		return "", wrapFetch(ErrBackend, err)
-	}
-	if log != nil {
-		llama.SetLogger(log)
-	}
-	if err := llama.Load(libs.Files); err != nil {
-		return "", wrap(ErrBackend, err)
-	}
-	return file.Path, nil
 }
 
 // Name returns the name that the model was loaded by.

@@ -51,26 +51,35 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	if ref == "" {
 		ref = hub.DefaultModel
 	}
-	h, err := hub.New(opts.Hub)
+	path, err := fetch(ctx, ref, opts.Hub, opts.Logger)
 	if err != nil {
-		return nil, wrap(ErrConfig, err)
+		return nil, err
+	}
+	return open(ctx, ref, path, opts)
+}
+
+// fetch gets a model's file, and loads the libraries.
+func fetch(ctx context.Context, ref string, opts *hub.Options, log *slog.Logger) (path string, err error) {
+	h, err := hub.New(opts)
+	if err != nil {
+		return "", wrap(ErrConfig, err)
 	}
 	// The model comes first: an unknown name is then said before any download.
 	file, err := h.Model(ctx, ref)
 	if err != nil {
-		return nil, wrapFetch(ErrModelNotLoaded, err)
+		return "", wrapFetch(ErrModelNotLoaded, err)
 	}
 	libs, err := h.Libraries(ctx)
 	if err != nil {
-		return nil, wrapFetch(ErrBackend, err)
+		return "", wrapFetch(ErrBackend, err)
 	}
-	if opts.Logger != nil {
-		llama.SetLogger(opts.Logger)
+	if log != nil {
+		llama.SetLogger(log)
 	}
 	if err := llama.Load(libs.Files); err != nil {
-		return nil, wrap(ErrBackend, err)
+		return "", wrap(ErrBackend, err)
 	}
-	return open(ctx, ref, file.Path, opts)
+	return file.Path, nil
 }
 
 func (o *Options) validate() error {
@@ -101,11 +110,8 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		GPULayers:     opts.GPULayers,
 		Logger:        opts.Logger,
 	})
-	if option := (*engine.OptionError)(nil); errors.As(err, &option) {
-		return nil, wrap(ErrConfig, err)
-	}
 	if err != nil {
-		return nil, wrap(ErrModelNotLoaded, err)
+		return nil, wrapLoad(err)
 	}
 	log := opts.Logger
 	if log == nil {
@@ -120,6 +126,14 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, []llama.Token](maxPrefixes)),
 		log:       log,
 	}, nil
+}
+
+// wrapLoad wraps an error of an engine that was not loaded.
+func wrapLoad(err error) error {
+	if option := (*engine.OptionError)(nil); errors.As(err, &option) {
+		return wrap(ErrConfig, err)
+	}
+	return wrap(ErrModelNotLoaded, err)
 }
 
 // templateSource settles the chat template before the model is loaded: the one
