@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 		out  string
 		errs string
 	}{
-		{"the list", nil, 0, "decode     tokens/s of one stream", ""},
+		{"the list", nil, 0, "tokens/s of one stream", ""},
 		{"help", []string{"--help"}, 0, "BENCH <name> ours=<x>", ""},
 		{"unknown", []string{"speed"}, 1, "", `no figure "speed"`},
 		{"no pairs", []string{"decode", "--pairs", "0"}, 1, "", "--pairs 0 is not in 1"},

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -87,11 +88,18 @@ func (e *Engine) place(slot *slot) admission {
 			return admitted
 		}
 		s.touch(f.node)
-		if need > s.cells && e.grow(need) || e.evict() {
+		// Growing makes every step dearer, so what was left behind goes first, but
+		// not what has just proved to be of use.
+		if e.evict(time.Now().Add(-keepTime)) || need > s.cells && e.grow(need) || e.evict(never) {
 			continue
 		}
-		if e.lost != nil || len(s.slots) > 0 || !e.unpin() {
+		if e.lost != nil || len(s.slots) > 0 {
 			return full
+		}
+		if !e.unpin() { // nothing will ever make room
+			slot.end("", &DecodeError{Code: 1})
+			s.slots = append(s.slots, slot)
+			return admitted
 		}
 	}
 }
@@ -104,13 +112,13 @@ func (e *Engine) attach(slot *slot, f found, n int) {
 		from := s.tree.share(b, f, n)
 		if !e.copySeq(from, b.seq, n) {
 			s.tree.release(b)
-			b.leaf, n, s.share = s.tree.root(slot.job.req.Salt), 0, false
+			b.leaf, n = s.tree.root(slot.job.req.Salt), 0 // as a sliding window that has moved on
 		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
 	slot.branch, slot.pending, slot.planned = b, len(slot.tokens)-n, len(slot.tokens)
 	if slot.job.usage.CachedTokens == 0 {
-		slot.job.usage.CachedTokens = n
+		slot.job.usage.CachedTokens = min(n, len(slot.job.req.Prompt))
 	}
 	if slot.job.pin && slot.pending == 0 {
 		slot.end(FinishStop, nil)
@@ -170,25 +178,33 @@ func (s *scheduler) reserved() (n int) {
 
 // touch notes that what holds a node is of use.
 func (s *scheduler) touch(n *node) {
-	s.clock++
+	now := time.Now()
 	for _, b := range s.cached {
 		if slices.Contains(n.seqs, b.seq) {
-			b.used = s.clock
+			b.used = now
 		}
 	}
 }
 
-// evict gives up the finished sequence that was of use the longest ago.
-func (e *Engine) evict() bool {
+// keepTime is how long a prefix that was shared is rather kept than the cache
+// small.
+const keepTime = time.Minute
+
+// never is later than anything.
+var never = time.Unix(1<<40, 0)
+
+// evict gives up the finished sequence that was of use the longest ago, of those
+// that have nothing which was shared since a moment.
+func (e *Engine) evict(since time.Time) bool {
 	s := &e.sched
-	if len(s.cached) == 0 {
-		return false
-	}
-	oldest := 0
+	oldest := -1
 	for i, b := range s.cached {
-		if b.used < s.cached[oldest].used {
+		if (oldest < 0 || b.used.Before(s.cached[oldest].used)) && !b.precious(since) {
 			oldest = i
 		}
+	}
+	if oldest < 0 {
+		return false
 	}
 	e.drop(s.cached[oldest])
 	s.cached = slices.Delete(s.cached, oldest, oldest+1)

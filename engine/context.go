@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -71,12 +72,15 @@ func (e *Engine) grow(need int) bool {
 	return err == nil
 }
 
-// forget takes all cells from all requests: what they need is computed again.
+// forget takes all cells from all requests and prefixes: what they need is computed
+// again.
 func (e *Engine) forget() {
 	s := &e.sched
 	e.mem.Clear(false)
-	for e.evict() {
+	for _, b := range slices.Concat(s.cached, s.pinned) {
+		e.drop(b)
 	}
+	s.cached, s.pinned = nil, nil
 	for len(s.slots) > 0 {
 		e.preempt()
 	}

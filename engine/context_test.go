@@ -16,7 +16,7 @@ func TestCacheGrows(t *testing.T) {
 		t.Fatalf("the cache begins with %d cells, want %d", e.sched.cells, firstCells)
 	}
 	start := story(t, e, 0, 300)
-	first := together(t, e, []*Request{{Prompt: start, MaxTokens: 8}})
+	first := together(t, e, []*Request{{Prompt: start, MaxTokens: 8}, {Prompt: start, MaxTokens: 8}})
 	requests := []*Request{{Prompt: start, MaxTokens: 8}}
 	for i := range 4 {
 		requests = append(requests, &Request{Prompt: story(t, e, i+1, 60), MaxTokens: 300})
@@ -25,7 +25,7 @@ func TestCacheGrows(t *testing.T) {
 	for i, r := range results {
 		checkAll(t, []result{r}, requests[i].MaxTokens)
 	}
-	checkAll(t, first, 8)
+	checkAll(t, first[:1], 8)
 	if e.sched.cells != 2*firstCells {
 		t.Errorf("the cache has %d cells, want %d", e.sched.cells, 2*firstCells)
 	}
@@ -71,4 +71,18 @@ func TestContextLost(t *testing.T) {
 	if _, _, err := collect(t.Context(), e, &Request{Prompt: []Token{20}, MaxTokens: 1}); !errors.Is(err, ErrClosed) {
 		t.Errorf("a request after that: %v", err)
 	}
+}
+
+// A request that there will never be room for, because the cache could not grow,
+// fails by itself.
+func TestCacheCannotGrow(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 2048, BatchSize: smallBatch})
+	defer e.Close()
+	e.sched.mostCells = e.sched.cells
+	_, _, err := collect(t.Context(), e, &Request{Prompt: make([]Token, 1500), MaxTokens: 4})
+	var decode *DecodeError
+	if !errors.As(err, &decode) || decode.Code != 1 {
+		t.Errorf("error %v, want one of no room", err)
+	}
+	checkAll(t, together(t, e, []*Request{{Prompt: story(t, e, 0, 40), MaxTokens: 4}}), 4)
 }

@@ -58,8 +58,8 @@ const maxSamples = 1024
 func (e *Engine) Samples(ctx context.Context, req *Request, n int) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		switch {
-		case n < 1 || n > maxSamples:
-			yield(Sample{}, &RequestError{"Samples", fmt.Sprintf("%d is not in 1 to %d", n, maxSamples)})
+		case n < 1 || n > min(maxSamples, e.queue.limit):
+			yield(Sample{}, &RequestError{"Samples", fmt.Sprintf("%d is not in 1 to %d", n, min(maxSamples, e.queue.limit))})
 		case n > 1 && req.Matcher != nil:
 			yield(Sample{}, &RequestError{"Matcher", "serves one output; several need a request each"})
 		default:

@@ -11,10 +11,12 @@ import (
 // until Release. A request finds it by beginning with its tokens, under its salt.
 //
 // A prefix that is pinned is given up only for a request that would not fit into
-// the whole cache beside it; requests then compute it again like any other.
+// the whole cache beside it; requests then compute it again like any other. So they
+// do on a model whose memory cannot share parts of sequences, such as a recurrent
+// one: nothing is kept there.
 type Prefix struct {
 	e        *Engine
-	branch   *branch
+	branch   *branch // nil: nothing is kept
 	restored bool
 }
 
@@ -54,13 +56,14 @@ func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (*Pr
 		return nil, err
 	}
 	p := &Prefix{e: e, branch: b}
-	if o.Snapshot != "" {
+	if o.Snapshot != "" && b != nil {
 		err = p.save(o.Snapshot, key)
 	}
 	return p, err
 }
 
-// pin computes the prompt of a request and returns its branch.
+// pin computes the prompt of a request and returns its branch, nil if the memory
+// cannot share it.
 func (e *Engine) pin(ctx context.Context, req *Request) (*branch, error) {
 	j := &job{ctx: ctx, req: req, stream: newStream(make(chan struct{}, 1)), pin: true, usage: Usage{PromptTokens: len(req.Prompt)}}
 	if err := ctx.Err(); err != nil {
@@ -88,7 +91,11 @@ func (p *Prefix) Release() {
 		s := &p.e.sched
 		if i := slices.Index(s.pinned, p.branch); i >= 0 {
 			s.pinned = slices.Delete(s.pinned, i, i+1)
-			p.e.keep(p.branch)
+			if s.share {
+				p.e.keep(p.branch)
+			} else {
+				p.e.drop(p.branch)
+			}
 		}
 	})
 }

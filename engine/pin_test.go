@@ -52,9 +52,7 @@ func TestPin(t *testing.T) {
 
 	p.Release()
 	p.Release()
-	for i := range 4 {
-		together(t, e, []*Request{{Prompt: story(t, e, i+1, 120), MaxTokens: 4}})
-	}
+	together(t, e, []*Request{{Prompt: story(t, e, 1, 240), MaxTokens: 4}, {Prompt: story(t, e, 2, 240), MaxTokens: 4}})
 	if got := cachedOf(t, e, prefix, "a"); got != 0 {
 		t.Errorf("%d tokens of the released prefix are still there", got)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -20,6 +21,7 @@ type node struct {
 	children []*node
 	tokens   []Token
 	computed int           // how many of the tokens the cache has by now
+	reused   time.Time     // when another sequence has last taken the cells, too
 	salt     string        // of a root
 	seqs     []llama.SeqID // the sequences that hold the cells
 }
@@ -28,7 +30,7 @@ type node struct {
 type branch struct {
 	seq  llama.SeqID
 	leaf *node
-	used uint64 // when it was last of use, for eviction
+	used time.Time // when it was last of use, for eviction
 }
 
 func newPrefixTree() *prefixTree { return &prefixTree{roots: map[string]*node{}} }
@@ -106,6 +108,7 @@ func (n *node) split(at int) *node {
 		children: []*node{n},
 		tokens:   slices.Clone(n.tokens[:at]),
 		computed: min(at, n.computed),
+		reused:   n.reused,
 		seqs:     slices.Clone(n.seqs),
 	}
 	siblings := n.parent.children
@@ -125,8 +128,10 @@ func (t *prefixTree) share(b *branch, f found, n int) (from llama.SeqID) {
 	}
 	b.leaf = place.split(at)
 	from = b.leaf.seqs[0]
+	now := time.Now()
 	for node := b.leaf; node.parent != nil; node = node.parent {
 		node.seqs = append(node.seqs, b.seq)
+		node.reused = now
 	}
 	return from
 }
@@ -144,6 +149,17 @@ func (t *prefixTree) grow(b *branch, tokens []Token) {
 	}
 	b.leaf.tokens = append(b.leaf.tokens, tokens...)
 	t.cells += len(tokens)
+}
+
+// precious reports whether cells that several sequences have used since a moment
+// would be lost with a branch.
+func (b *branch) precious(since time.Time) bool {
+	for n := b.leaf; n.parent != nil; n = n.parent {
+		if len(n.seqs) == 1 && n.reused.After(since) {
+			return true
+		}
+	}
+	return false
 }
 
 // trim takes back what was planned and is not computed.

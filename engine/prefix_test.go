@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -114,5 +115,30 @@ func TestPrefixTreeCountsSharedCellsOnce(t *testing.T) {
 	tree.release(a)
 	if tree.cells != 5 {
 		t.Errorf("%d cells when the first is gone, want 5", tree.cells)
+	}
+}
+
+// What several sequences share is lost only with the last of them.
+func TestPrecious(t *testing.T) {
+	tree := newPrefixTree()
+	prompt := []Token{1, 2, 3, 4, 5, 6}
+	a := tree.branch(0, "")
+	tree.grow(a, prompt)
+	a.leaf.computed = 6
+	before := time.Now().Add(-time.Second)
+	if a.precious(before) {
+		t.Error("a sequence that nobody has shared is precious")
+	}
+	b := tree.branch(1, "")
+	tree.share(b, tree.find("", prompt[:4]), 4)
+	if a.precious(before) || b.precious(before) {
+		t.Error("one of two that share is precious")
+	}
+	tree.release(a)
+	if !b.precious(before) {
+		t.Error("the last that has what was shared is not precious")
+	}
+	if b.precious(time.Now().Add(time.Second)) || b.precious(never) {
+		t.Error("it is precious for ever")
 	}
 }

@@ -10,6 +10,10 @@ import (
 // fails is the only one that does.
 func (e *Engine) recover(slots []*slot, rc int32) {
 	s := &e.sched
+	if (rc == 2 || rc < -1) && (e.model.IsRecurrent() || e.model.IsHybrid()) {
+		e.recoverStates(slots, rc)
+		return
+	}
 	for _, slot := range slots {
 		e.resync(slot)
 	}
@@ -31,6 +35,22 @@ func (e *Engine) recover(slots []*slot, rc int32) {
 	// Halves, until the one is found that cannot be computed.
 	e.step(fed[:len(fed)/2])
 	e.step(fed[len(fed)/2:])
+}
+
+// recoverStates is recover for a batch that was computed in part by a model with
+// recurrent states. They are of no use then: not those of the batch, whose
+// positions llama.cpp takes for computed, nor others, which it may have been moving
+// to make room.
+func (e *Engine) recoverStates(slots []*slot, rc int32) {
+	for _, slot := range slots {
+		if rc < 0 && slot.fed > 0 {
+			slot.end("", &DecodeError{Code: rc})
+		}
+	}
+	if rc < 0 {
+		e.log.Error("decoding failed", "code", rc)
+	}
+	e.forget()
 }
 
 // resync finds out how far a batch that failed has come for a slot: finished
@@ -55,7 +75,7 @@ func (e *Engine) resync(slot *slot) {
 }
 
 func (e *Engine) evictAll() (some bool) {
-	for e.evict() {
+	for e.evict(never) {
 		some = true
 	}
 	return some

@@ -31,7 +31,6 @@ type scheduler struct {
 	cached    []*branch
 	pinned    []*branch
 	seqs      []llama.SeqID // free ids
-	clock     uint64
 
 	costs  costs
 	turn   int // which prompt comes first in the next step
@@ -84,6 +83,7 @@ func newScheduler(e *Engine, slots, sequences, mostCells int) scheduler {
 // own is the owner goroutine: it alone uses the context.
 func (e *Engine) own() {
 	defer close(e.ended)
+	keepThread()
 	s := &e.sched
 	for e.lost == nil {
 		e.queue.runCalls()
@@ -168,10 +168,10 @@ func (e *Engine) end(slot *slot) {
 		slot.branch = nil
 		s.tree.trim(b)
 		switch whole := slot.err == nil; {
-		case j.pin && whole:
+		case j.pin && whole && s.share:
 			s.pinned = append(s.pinned, b)
 			j.branch = b
-		case whole && s.share && b.leaf.parent != nil:
+		case !j.pin && whole && s.share && b.leaf.parent != nil:
 			e.keep(b)
 		default:
 			e.drop(b)
@@ -186,11 +186,10 @@ func (e *Engine) end(slot *slot) {
 // keep leaves a finished sequence in the cache for its prefix.
 func (e *Engine) keep(b *branch) {
 	s := &e.sched
-	s.clock++
-	b.used = s.clock
+	b.used = time.Now()
 	s.cached = append(s.cached, b)
 	if len(s.cached)+len(s.pinned) > maxCached {
-		e.evict()
+		_ = e.evict(time.Now().Add(-keepTime)) || e.evict(never)
 	}
 }
 

@@ -198,7 +198,7 @@ func (e *Engine) adopt(state []byte, req *Request) (*branch, error) {
 	s := &e.sched
 	n := len(req.Prompt)
 	for len(s.seqs) == 0 || s.tree.cells+s.reserved()+n > s.cells {
-		if !e.grow(s.tree.cells+s.reserved()+n) && !e.evict() {
+		if !e.grow(s.tree.cells+s.reserved()+n) && !e.evict(never) {
 			return nil, errors.New("the cache has no room for it now")
 		}
 	}
