@@ -123,12 +123,12 @@ func (q *queue) wake() {
 	q.notify()
 }
 
-// wait blocks until there is news since the last call, or the queue is closed
-// and nothing waits, which it reports.
-func (q *queue) wait() (closed bool) {
+// wait blocks until there is news since the last call or the queue is closed,
+// which it reports. An idle owner does not wait while requests do.
+func (q *queue) wait(idle bool) (closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.news && !q.closed {
+	for !q.news && !q.closed && !(idle && len(q.waiting) > 0) {
 		q.ready.Wait()
 	}
 	q.news = false

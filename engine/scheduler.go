@@ -88,7 +88,7 @@ func (e *Engine) own() {
 	for e.lost == nil {
 		e.queue.runCalls()
 		if len(s.slots)+len(s.ready) == 0 {
-			if e.queue.wait() {
+			if e.queue.wait(true) {
 				break
 			}
 			time.Sleep(gatherTime)
@@ -96,7 +96,7 @@ func (e *Engine) own() {
 		e.admit()
 		e.reap()
 		if s.stalled() {
-			e.queue.wait()
+			e.queue.wait(false)
 			continue
 		}
 		e.step(s.slots)

@@ -188,3 +188,14 @@ func TestPriority(t *testing.T) {
 		t.Error("an empty queue gave a request")
 	}
 }
+
+// Requests that wait for a slot get one, also if all that run end in one step.
+func TestMoreThanSlots(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, Slots: 2})
+	defer e.Close()
+	var requests []*Request
+	for i := range 7 {
+		requests = append(requests, &Request{Prompt: story(t, e, i, 10), MaxTokens: 1})
+	}
+	checkAll(t, together(t, e, requests), 1)
+}
