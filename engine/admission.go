@@ -112,7 +112,8 @@ func (e *Engine) attach(slot *slot, f found, n int) {
 		from := s.tree.share(b, f, n)
 		if !e.copySeq(from, b.seq, n) {
 			s.tree.release(b)
-			b.leaf, n = s.tree.root(slot.job.req.Salt), 0 // as a sliding window that has moved on
+			e.discard(from) // a sliding window has moved on
+			b.leaf, n = s.tree.root(slot.job.req.Salt), 0
 		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
@@ -145,10 +146,16 @@ func (e *Engine) copySeq(from, to llama.SeqID, n int) bool {
 	return false
 }
 
-// holds reports whether the memory has the first n tokens of a sequence and no
-// more. A sliding window has dropped some, a recurrent state is never a part.
+// holds reports whether the memory has of the first n tokens of a sequence what
+// those after them need, and no more: all, or of a sliding window as many as the
+// next token attends to. A recurrent state is never a part.
 func (e *Engine) holds(seq llama.SeqID, n int) bool {
-	return e.mem.SeqPosMin(seq) == 0 && int(e.mem.SeqPosMax(seq)) == n-1
+	first := 0
+	if window := e.model.NSWA(); window > 0 {
+		first = max(0, n+1-window)
+	}
+	least := int(e.mem.SeqPosMin(seq))
+	return least >= 0 && least <= first && int(e.mem.SeqPosMax(seq)) == n-1
 }
 
 // ask finds out, with a sequence of n tokens, whether the memory can share a part
@@ -209,6 +216,15 @@ func (e *Engine) evict(since time.Time) bool {
 	e.drop(s.cached[oldest])
 	s.cached = slices.Delete(s.cached, oldest, oldest+1)
 	return true
+}
+
+// discard gives up a finished sequence that others would try in vain to share.
+func (e *Engine) discard(seq llama.SeqID) {
+	s := &e.sched
+	if i := slices.IndexFunc(s.cached, func(b *branch) bool { return b.seq == seq }); i >= 0 {
+		e.drop(s.cached[i])
+		s.cached = slices.Delete(s.cached, i, i+1)
+	}
 }
 
 // unpin gives up the oldest pinned prefix.

@@ -20,7 +20,13 @@ type reference struct {
 
 func newReference(t testing.TB) *reference {
 	t.Helper()
-	model, err := llama.LoadModel(testModelPath(t), llama.DefaultModelParams(), nil)
+	return newReferenceOf(t, testModelPath(t))
+}
+
+// newReferenceOf is newReference for the model in the file at path.
+func newReferenceOf(t testing.TB, path string) *reference {
+	t.Helper()
+	model, err := llama.LoadModel(path, llama.DefaultModelParams(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +48,17 @@ func newReference(t testing.TB) *reference {
 // with the shape of the batch.
 func (r *reference) check(t testing.TB, prompt, output []Token) {
 	t.Helper()
+	// Other sequences' cells between its own change the order of sums.
+	r.checkWithin(t, prompt, output, 17, r.end(), 0.3)
+}
+
+// end is behind the last token.
+func (r *reference) end() Token { return Token(r.llm.Model().Vocab().NTokens()) }
+
+// checkWithin is check for an output of which only tokens from first to end, end
+// not included, were allowed, and whose logits differ by up to a tolerance.
+func (r *reference) checkWithin(t testing.TB, prompt, output []Token, first, end Token, tolerance float32) {
+	t.Helper()
 	r.llm.Memory().Clear(false)
 	all := append(prompt[:len(prompt):len(prompt)], output...)
 	for at := 0; at < len(all); at += smallBatch {
@@ -59,9 +76,7 @@ func (r *reference) check(t testing.TB, prompt, output []Token) {
 				continue
 			}
 			row := r.llm.LogitsIth(i)
-			best := must(argmax(row[17:])) + 17
-			// Other sequences' cells between its own change the order of sums.
-			const tolerance = 0.3
+			best := must(argmax(row[first:end])) + first
 			if gap := row[best] - row[output[n]]; gap > tolerance {
 				t.Errorf("token %d of the output is %d, the reference says %d, %.3f better", n, output[n], best, gap)
 				return // what follows continues another text
