@@ -71,10 +71,11 @@ func (e *Engine) place(slot *slot) admission {
 	if !slot.job.pin {
 		most-- // the last token is always computed: its logits are needed
 	}
+	shares := s.share && slot.mayShare()
 	for {
 		f := s.tree.find(salt, slot.tokens)
 		n := 0
-		if s.share && slot.mayShare() {
+		if shares {
 			if min(f.n, most)-min(f.ready, most) >= minAwaited {
 				return passed
 			}
@@ -84,8 +85,11 @@ func (e *Engine) place(slot *slot) admission {
 		}
 		need := s.tree.cells + s.reserved() + len(slot.tokens) - n + slot.budget
 		if len(s.seqs) > 0 && need <= s.cells {
-			e.attach(slot, f, n)
-			return admitted
+			if e.attach(slot, f, n) {
+				return admitted
+			}
+			shares = false // it needs more room than that
+			continue
 		}
 		s.touch(f.node)
 		// Growing makes every step dearer, so what was left behind goes first, but
@@ -104,16 +108,19 @@ func (e *Engine) place(slot *slot) admission {
 	}
 }
 
-// attach starts a slot on the first n tokens of a place in the tree.
-func (e *Engine) attach(slot *slot, f found, n int) {
+// attach starts a slot on the first n tokens of a place in the tree. It reports
+// false if the memory does not have them any more, as those that a sliding window
+// has moved past.
+func (e *Engine) attach(slot *slot, f found, n int) bool {
 	s := &e.sched
 	b := s.tree.branch(s.takeSeq(), slot.job.req.Salt)
 	if n > 0 {
 		from := s.tree.share(b, f, n)
 		if !e.copySeq(from, b.seq, n) {
 			s.tree.release(b)
-			e.discard(from) // a sliding window has moved on
-			b.leaf, n = s.tree.root(slot.job.req.Salt), 0
+			s.seqs = append(s.seqs, b.seq)
+			e.discard(from)
+			return false
 		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
@@ -125,6 +132,7 @@ func (e *Engine) attach(slot *slot, f found, n int) {
 		slot.end(FinishStop, nil)
 	}
 	s.slots = append(s.slots, slot)
+	return true
 }
 
 // takeSeq takes a free sequence id; there must be one.

@@ -7,35 +7,9 @@ import (
 	"github.com/cria-lm/cria/llama"
 )
 
-// The cache grows when requests do not fit beside each other, and keeps what it
-// holds: also of requests that are under way.
-func TestCacheGrows(t *testing.T) {
-	e := newTestEngine(t, &Options{ContextLength: 1024, BatchSize: smallBatch})
-	defer e.Close()
-	if e.sched.cells != firstCells {
-		t.Fatalf("the cache begins with %d cells, want %d", e.sched.cells, firstCells)
-	}
-	start := story(t, e, 0, 300)
-	first := together(t, e, []*Request{{Prompt: start, MaxTokens: 8}, {Prompt: start, MaxTokens: 8}})
-	requests := []*Request{{Prompt: start, MaxTokens: 8}}
-	for i := range 4 {
-		requests = append(requests, &Request{Prompt: story(t, e, i+1, 60), MaxTokens: 300})
-	}
-	results := together(t, e, requests)
-	for i, r := range results {
-		checkAll(t, []result{r}, requests[i].MaxTokens)
-	}
-	checkAll(t, first[:1], 8)
-	if e.sched.cells != 2*firstCells {
-		t.Errorf("the cache has %d cells, want %d", e.sched.cells, 2*firstCells)
-	}
-	if got := results[0].last.Usage.CachedTokens; got < 290 {
-		t.Errorf("%d tokens of a prefix were kept, want 299", got)
-	}
-}
-
 // What is held is computed again if it cannot be kept.
 func TestForget(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	steps := 0

@@ -41,6 +41,7 @@ type memoryTest struct {
 
 // Whatever the memory can do, the output is that of a request alone.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	vocabulary := soakModel(t, synth.Llama) // small, so that most of the time is not spent on logits
 	for _, kind := range memoryKinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -183,6 +184,9 @@ func (m *memoryTest) grown(t *testing.T) {
 	started := make(chan struct{})
 	steps := 0
 	decode := e.sched.decode
+	if e.sched.cells != firstCells {
+		t.Fatalf("the cache begins with %d cells, want %d", e.sched.cells, firstCells)
+	}
 	e.sched.decode = func(b *llama.Batch) int32 {
 		if steps++; steps == 5 {
 			close(started)
@@ -193,10 +197,16 @@ func (m *memoryTest) grown(t *testing.T) {
 	<-started
 	m.check(t, together(t, e, m.requests(t, e, 4, 40, 250, 8)))
 	m.check(t, <-first)
-	if e.sched.cells <= firstCells {
-		t.Errorf("the cache has %d cells", e.sched.cells)
+	if e.sched.cells != 2*firstCells {
+		t.Errorf("the cache has %d cells, want %d", e.sched.cells, 2*firstCells)
 	}
-	m.check(t, together(t, e, m.requests(t, e, 2, 40, 250, 8)))
+	again := together(t, e, m.requests(t, e, 2, 40, 250, 8)) // of the four
+	m.check(t, again)
+	for _, r := range again {
+		if cached := r.last.Usage.CachedTokens; m.parts && cached < 280 || !m.parts && cached > 0 {
+			t.Errorf("%d tokens of what was computed before were kept", cached)
+		}
+	}
 }
 
 func (m *memoryTest) pinned(t *testing.T) {

@@ -31,6 +31,7 @@ func pin(t *testing.T, e *Engine, prefix []Token, o *PinOptions) *Prefix {
 
 // A pinned prefix stays while others come and go.
 func TestPin(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 256, CacheLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	prefix := story(t, e, 0, 100)
@@ -60,11 +61,24 @@ func TestPin(t *testing.T) {
 
 // A request that needs the whole cache gets it.
 func TestPinGivesWay(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 256, CacheLength: 256, BatchSize: smallBatch})
 	defer e.Close()
 	prefix := story(t, e, 0, 100)
 	p := pin(t, e, prefix, nil)
 	checkAll(t, together(t, e, []*Request{{Prompt: story(t, e, 1, 200), MaxTokens: 20}}), 20)
+	if got := cachedOf(t, e, prefix, ""); got != 0 {
+		t.Errorf("%d tokens of the prefix were kept", got)
+	}
+	p.Release()
+
+	// Also if the memory turns out to have less room than it should.
+	p = pin(t, e, prefix, nil)
+	f := &faulty{codes: []int32{0, 1, 1}} // what was left behind goes first
+	if err := e.onOwner(func() error { e.sched.decode = f.wrap(e.sched.decode); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	checkAll(t, together(t, e, []*Request{{Prompt: story(t, e, 1, 40), MaxTokens: 5}}), 5)
 	if got := cachedOf(t, e, prefix, ""); got != 0 {
 		t.Errorf("%d tokens of the prefix were kept", got)
 	}
@@ -108,6 +122,7 @@ func TestPinErrors(t *testing.T) {
 }
 
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "prefix")
 	e := newTestEngine(t, &Options{ContextLength: 256, BatchSize: smallBatch})
 	defer e.Close()

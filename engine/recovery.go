@@ -25,6 +25,8 @@ func (e *Engine) recover(slots []*slot, rc int32) {
 	case rc == 1 && len(s.slots) > 1:
 		e.preempt()
 		return
+	case rc == 1 && e.unpin():
+		return
 	}
 	fed := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return s.fed == 0 })
 	if len(fed) == 1 {

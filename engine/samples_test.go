@@ -9,6 +9,7 @@ import (
 
 // Several outputs of one prompt compute it once.
 func TestSamples(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	prompt := story(t, e, 0, 100)

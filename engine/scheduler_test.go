@@ -54,6 +54,7 @@ func checkAll(t *testing.T, results []result, maxTokens int) {
 }
 
 func TestManyUnrelatedRequests(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 1024, BatchSize: smallBatch})
 	defer e.Close()
 	var requests []*Request
@@ -65,6 +66,7 @@ func TestManyUnrelatedRequests(t *testing.T) {
 
 // Requests that begin alike and come at once compute their prefix once.
 func TestSharedPrefixIsComputedOnce(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 1024, BatchSize: smallBatch})
 	defer e.Close()
 	const n, prefix, own = 8, 120, 10
@@ -99,6 +101,7 @@ func TestSharedPrefixIsComputedOnce(t *testing.T) {
 
 // A cache far too small for all that come at once serves them nevertheless.
 func TestSmallCache(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 128, CacheLength: 128, BatchSize: smallBatch})
 	defer e.Close()
 	var requests []*Request
@@ -138,6 +141,7 @@ func (f *faulty) wrap(decode func(*llama.Batch) int32) func(*llama.Batch) int32 
 
 // A cache that turns out to be full makes the youngest wait; nobody fails.
 func TestNoRoomPreempts(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	f := &faulty{codes: []int32{0, 0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 1, 1}}
@@ -151,6 +155,7 @@ func TestNoRoomPreempts(t *testing.T) {
 
 // The one request that cannot be computed fails, and no other.
 func TestOneFailureIsItsOwn(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	bad := story(t, e, 7, 40)
@@ -191,6 +196,7 @@ func TestPriority(t *testing.T) {
 
 // Requests that wait for a slot get one, also if all that run end in one step.
 func TestMoreThanSlots(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, Slots: 2})
 	defer e.Close()
 	var requests []*Request

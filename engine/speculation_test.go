@@ -26,6 +26,7 @@ func cheap(e *Engine) {
 
 // Guesses do not change what is generated, one request alone or several.
 func TestSpeculation(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	cheap(e)
@@ -54,6 +55,7 @@ func TestSpeculation(t *testing.T) {
 
 // Forced runs, stop texts and the limit end guesses where they end the output.
 func TestSpeculationEnds(t *testing.T) {
+	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	cheap(e)
