@@ -1,9 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cria-lm/cria/engine"
@@ -13,20 +20,22 @@ import (
 const (
 	addedTokens  = 8  // few, as the noise of computing grows with them
 	addedSamples = 20 // for each pair that was asked for: a p99 needs hundreds
+	addedSettle  = settle / 3
 )
 
 // added measures what the engine adds to llama.cpp: queue, batch, sampling, text
-// and reader.
+// and reader. llama.cpp alone is a child: see [session.fresh].
 func added(ctx context.Context, s *session) (_ []result, err error) {
 	e, w, err := s.engine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	bare, err := newBare(ctx, s.model, s.options.threads, e.ContextLength())
+	bare, err := s.startBare(ctx, e.ContextLength())
 	if err != nil {
 		return nil, err
 	}
-	defer bare.close()
+	defer func() { err = errors.Join(err, bare.close()) }()
+	defer s.status("")
 	var ours, peer, difference []float64 // milliseconds
 	samples := addedSamples * s.options.pairs
 	for run := -1; run < samples; run++ {
@@ -50,8 +59,10 @@ func added(ctx context.Context, s *session) (_ []result, err error) {
 			slices.Reverse(sides)
 		}
 		for _, side := range sides {
+			if err := sleep(ctx, addedSettle); err != nil {
+				return nil, err
+			}
 			if err := side(); err != nil {
-				s.status("")
 				return nil, err
 			}
 		}
@@ -60,7 +71,6 @@ func added(ctx context.Context, s *session) (_ []result, err error) {
 			difference = append(difference, ms(first-decoded))
 		}
 	}
-	s.status("")
 	slices.Sort(ours)
 	slices.Sort(peer)
 	slices.Sort(difference)
@@ -79,73 +89,105 @@ func added(ctx context.Context, s *session) (_ []result, err error) {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// bare is llama.cpp without the engine, set up as the engine sets it up.
+// bare is a child that computes what it is told with llama.cpp alone.
 type bare struct {
-	model *llama.Model
-	llm   *llama.Context
-	pool  *llama.ThreadPool
-	batch *llama.Batch
+	process *process
+	in      io.WriteCloser
+	out     *bufio.Reader
 }
 
-func newBare(ctx context.Context, path string, threads, length int) (_ *bare, err error) {
-	b := &bare{}
-	defer func() {
-		if err != nil {
-			b.close()
-		}
-	}()
-	mp := llama.DefaultModelParams()
-	mp.NGPULayers = 0
-	b.model, err = llama.LoadModel(path, mp, func(float32) bool { return ctx.Err() == nil })
+func (s *session) startBare(ctx context.Context, length int) (*bare, error) {
+	p, err := s.child(ctx, "bare", "--context", strconv.Itoa(length))
 	if err != nil {
 		return nil, err
 	}
-	p := llama.DefaultContextParams()
-	p.NCtx = uint32(length)
-	p.NBatch = uint32(min(engine.DefaultBatchSize, length))
-	p.NUbatch = min(p.NUbatch, p.NBatch)
-	p.NOutputsMax = 1
-	p.NThreads, p.NThreadsBatch = int32(threads), int32(threads)
-	if b.llm, err = llama.NewContext(b.model, p); err != nil {
+	in, err := p.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
-	if threads > 1 {
-		if b.pool, err = llama.NewThreadPool(llama.ThreadPoolParams{Threads: threads, Poll: engine.DefaultPoll}); err != nil {
-			return nil, err
-		}
-		b.llm.AttachThreadPool(b.pool, nil)
+	out, err := p.StdoutPipe()
+	if err != nil {
+		return nil, err
 	}
-	b.batch = llama.NewBatch(addedTokens)
-	return b, nil
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	return &bare{p, in, bufio.NewReader(out)}, nil
 }
 
-// decode computes a prompt until its logits are there, and forgets it.
-func (b *bare) decode(prompt []engine.Token) (time.Duration, error) {
-	start := time.Now()
-	b.batch.Clear()
-	for i, t := range prompt {
-		b.batch.Add(t, llama.Pos(i), 0, i == len(prompt)-1)
+// decode returns how long llama_decode took for a prompt, until its logits were
+// there.
+func (b *bare) decode(prompt []engine.Token) (took time.Duration, err error) {
+	if _, err := fmt.Fprintln(b.in, prompt); err != nil {
+		return 0, errors.Join(err, b.close())
 	}
-	code := b.llm.Decode(b.batch)
-	if code != 0 || b.llm.LogitsIth(-1) == nil {
-		return 0, fmt.Errorf("llama_decode failed with code %d", code)
+	if _, err := fmt.Fscanln(b.out, &took); err != nil {
+		return 0, errors.Join(err, b.close())
 	}
-	took := time.Since(start)
-	b.llm.Memory().Clear(false)
 	return took, nil
 }
 
-func (b *bare) close() {
-	if b.batch != nil {
-		b.batch.Free()
+// close ends the child; it may be called more than once.
+func (b *bare) close() error {
+	_ = b.in.Close() // the child then ends
+	return b.process.wait()
+}
+
+// decodeBare is the child of added: it reads prompts, a line each, and writes how
+// long they took, in nanoseconds. The context is as the engine sets it up.
+func decodeBare(ctx context.Context, c *childOptions) error {
+	runtime.LockOSThread() // OpenMP's threads stay with the thread that calls
+	defer runtime.UnlockOSThread()
+	if err := llama.Load(c.files); err != nil {
+		return err
 	}
-	if b.llm != nil {
-		b.llm.Free()
+	mp := llama.DefaultModelParams()
+	mp.NGPULayers = 0
+	model, err := llama.LoadModel(c.model, mp, func(float32) bool { return ctx.Err() == nil })
+	if err != nil {
+		return err
 	}
-	if b.pool != nil {
-		b.pool.Free()
+	defer model.Free()
+	p := llama.DefaultContextParams()
+	p.NCtx = uint32(c.context)
+	p.NBatch = uint32(min(engine.DefaultBatchSize, c.context))
+	p.NUbatch = min(p.NUbatch, p.NBatch)
+	p.NOutputsMax = 1
+	p.NThreads, p.NThreadsBatch = int32(c.threads), int32(c.threads)
+	llm, err := llama.NewContext(model, p)
+	if err != nil {
+		return err
 	}
-	if b.model != nil {
-		b.model.Free()
+	if c.threads > 1 {
+		pool, err := llama.NewThreadPool(llama.ThreadPoolParams{Threads: c.threads, Poll: engine.DefaultPoll})
+		if err != nil {
+			return err
+		}
+		defer pool.Free()
+		llm.AttachThreadPool(pool, nil)
 	}
+	defer llm.Free() // before its pool
+	batch := llama.NewBatch(addedTokens)
+	defer batch.Free()
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var prompt []engine.Token
+		for _, word := range strings.Fields(strings.Trim(lines.Text(), "[]")) {
+			t, err := strconv.Atoi(word)
+			if err != nil {
+				return err
+			}
+			prompt = append(prompt, engine.Token(t))
+		}
+		start := time.Now()
+		batch.Clear()
+		for i, t := range prompt {
+			batch.Add(t, llama.Pos(i), 0, i == len(prompt)-1)
+		}
+		if code := llm.Decode(batch); code != 0 || llm.LogitsIth(-1) == nil {
+			return fmt.Errorf("llama_decode failed with code %d", code)
+		}
+		fmt.Println(int64(time.Since(start)))
+		llm.Memory().Clear(false)
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/cria-lm/cria/llama"
 )
 
-// session is what figures share: the model, the peers and one engine.
+// session is what figures share: the model, the peers and an engine.
 type session struct {
 	options *options
 	model   string // path
@@ -91,12 +91,21 @@ func (s *session) engine(ctx context.Context) (*engine.Engine, *words, error) {
 	if s.loaded != nil {
 		return s.loaded, s.words, nil
 	}
-	e, w, err := loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads, NoSpeculation: true})
+	e, w, err := s.fresh(ctx, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.loaded, s.words = e, w
 	return e, w, nil
+}
+
+// fresh loads the model into an engine that the caller closes, with an empty
+// cache: what earlier runs left there makes each step dearer. It is the only one
+// in this process: OpenMP's threads sleep as soon as those of two engines are more
+// than the processors.
+func (s *session) fresh(ctx context.Context, speculate bool) (*engine.Engine, *words, error) {
+	s.close()
+	return loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads, NoSpeculation: !speculate})
 }
 
 func loadEngine(ctx context.Context, files llama.Files, model string, o *engine.Options) (*engine.Engine, *words, error) {
@@ -117,6 +126,7 @@ func loadEngine(ctx context.Context, files llama.Files, model string, o *engine.
 func (s *session) close() {
 	if s.loaded != nil {
 		_ = s.loaded.Close() // always nil
+		s.loaded = nil
 	}
 }
 

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/cria-lm/cria/engine"
 )
 
 const (
@@ -17,12 +14,6 @@ const (
 // speculation measures tokens a second of one stream with guesses against
 // without: of an output that copies its input, and of one that does not.
 func speculation(ctx context.Context, s *session) ([]result, error) {
-	with, without, err := s.guessing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer with.Close()
-	defer without.Close()
 	var results []result
 	for _, work := range []struct {
 		name   string
@@ -32,17 +23,27 @@ func speculation(ctx context.Context, s *session) ([]result, error) {
 		{"speculation-extract", extraction, extractTokens},
 		{"speculation-story", story, storyTokens},
 	} {
-		side := func(e *engine.Engine) side {
+		side := func(speculate bool) side {
 			return func(ctx context.Context, run int) (float64, error) {
-				prompt, err := e.Vocab().Encode(work.prompt(run))
+				e, _, err := s.fresh(ctx, speculate)
 				if err != nil {
 					return 0, err
 				}
-				g, err := generate(ctx, e, prompt, work.tokens)
-				return float64(g.tokens-g.atOnce) / (g.total - g.first).Seconds(), err
+				defer e.Close()
+				var g generation
+				for warm := range 2 { // the first one learns what batches cost
+					prompt, err := e.Vocab().Encode(work.prompt(run + 1 - warm))
+					if err != nil {
+						return 0, err
+					}
+					if g, err = generate(ctx, e, prompt, work.tokens); err != nil {
+						return 0, err
+					}
+				}
+				return float64(g.tokens-g.atOnce) / (g.total - g.first).Seconds(), nil
 			}
 		}
-		pairs, err := s.pairs(ctx, side(with), side(without))
+		pairs, err := s.pairs(ctx, side(true), side(false))
 		if err != nil {
 			return results, err
 		}
@@ -51,33 +52,27 @@ func speculation(ctx context.Context, s *session) ([]result, error) {
 	return results, nil
 }
 
-// guessing loads the model twice.
-func (s *session) guessing(ctx context.Context) (with, without *engine.Engine, err error) {
-	if with, _, err = loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads}); err != nil {
-		return nil, nil, err
-	}
-	without, _, err = loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads, NoSpeculation: true})
-	if err != nil {
-		return nil, nil, errors.Join(err, with.Close())
-	}
-	return with, without, nil
-}
-
-// extraction returns a prompt whose answer repeats most of its last paragraph,
-// with examples, so that a model without instructions does it too.
+// extraction returns a prompt that asks for the orders in letters: an answer
+// repeats most of its letter. There are examples, so that a model without
+// instructions does it too.
 func extraction(run int) string {
 	var b strings.Builder
+	goods := []string{"boxes of green tea", "jars of acacia honey", "bags of roasted coffee beans", "bottles of olive oil",
+		"bars of dark chocolate", "packs of whole grain pasta", "tins of peeled tomatoes", "crates of blood oranges", "sacks of basmati rice"}
 	pick := func(list []string, i int) string { return list[(run+1+i)%len(list)] }
-	for i := range 4 {
+	for i := range 3 {
 		name := pick([]string{"Maria Gonzalez", "Thomas Okafor", "Ingrid Svensson", "Rajesh Iyer", "Claire Dubois", "Daniel Novak", "Aisha Rahman"}, 3*i)
-		street := fmt.Sprintf("%d %s", 11+7*i+run, pick([]string{"Elm Street", "Harbour Road", "Station Avenue", "Mill Lane", "King Square"}, i))
-		city := pick([]string{"Springfield", "Rotterdam", "Gothenburg", "Chennai", "Lyon", "Prague"}, 2*i)
-		phone := fmt.Sprintf("+%d 555 %04d %03d", 20+i, 1000+37*run+911*i, 100+run*7+i)
-		mail := strings.ToLower(strings.ReplaceAll(name, " ", ".")) + "@example.com"
-		fmt.Fprintf(&b, "Message: My name is %s and I live at %s in %s. You can reach me by phone at %s or by mail at %s.\n", name, street, city, phone, mail)
-		b.WriteString("Contact: name:")
-		if i < 3 {
-			fmt.Fprintf(&b, " %s; address: %s in %s; phone: %s; mail: %s\n\n", name, street, city, phone, mail)
+		order := ""
+		for k := range 6 {
+			order += fmt.Sprintf("%d %s, ", 2+(7*i+5*k+3*run)%60, pick(goods, i+k))
+		}
+		order += fmt.Sprintf("to be delivered to %d %s in %s before %s", 11+7*i+run,
+			pick([]string{"Elm Street", "Harbour Road", "Station Avenue", "Mill Lane", "King Square"}, i),
+			pick([]string{"Springfield", "Rotterdam", "Gothenburg", "Chennai", "Lyon", "Prague"}, 2*i),
+			pick([]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}, i))
+		fmt.Fprintf(&b, "Letter: Good morning, this is %s. We would like to order %s. Thank you very much.\nOrder:", name, order)
+		if i < 2 {
+			fmt.Fprintf(&b, " %s\n\n", order)
 		}
 	}
 	return b.String()

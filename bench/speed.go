@@ -14,13 +14,9 @@ const (
 
 // decode measures tokens a second between the first token and the last.
 func decode(ctx context.Context, s *session) ([]result, error) {
-	e, w, err := s.engine(ctx)
-	if err != nil {
-		return nil, err
-	}
 	pairs, err := s.pairs(ctx,
 		func(ctx context.Context, run int) (float64, error) {
-			g, err := generate(ctx, e, w.prompt(seed(3, run, 0), 1), decodeTokens+1)
+			g, err := s.generateFresh(ctx, seed(3, run, 0), 1, decodeTokens+1)
 			return float64(g.tokens-g.atOnce) / (g.total - g.first).Seconds(), err
 		},
 		func(ctx context.Context, _ int) (float64, error) { return s.llamaBench(ctx, 0, decodeTokens) })
@@ -29,17 +25,27 @@ func decode(ctx context.Context, s *session) ([]result, error) {
 
 // prefill measures prompt tokens a second until the first token is there.
 func prefill(ctx context.Context, s *session) ([]result, error) {
-	e, w, err := s.engine(ctx)
-	if err != nil {
-		return nil, err
-	}
 	pairs, err := s.pairs(ctx,
 		func(ctx context.Context, run int) (float64, error) {
-			g, err := generate(ctx, e, w.prompt(seed(4, run, 0), prefillTokens), 1)
+			g, err := s.generateFresh(ctx, seed(4, run, 0), prefillTokens, 1)
 			return prefillTokens / g.first.Seconds(), err
 		},
 		func(ctx context.Context, _ int) (float64, error) { return s.llamaBench(ctx, prefillTokens, 0) })
 	return []result{{name: "prefill", unit: "tokens/s", pairs: pairs}}, err
+}
+
+// generateFresh runs a request on an engine of its own, after a small one as the
+// warm-up: llama-bench, too, begins with an empty cache.
+func (s *session) generateFresh(ctx context.Context, seed uint64, prompt, output int) (g generation, err error) {
+	e, w, err := s.fresh(ctx, false)
+	if err != nil {
+		return g, err
+	}
+	defer e.Close()
+	if _, err := generate(ctx, e, w.prompt(seed+1, 1), 1); err != nil {
+		return g, err
+	}
+	return generate(ctx, e, w.prompt(seed, prompt), output)
 }
 
 // llamaBench runs llama-bench once, after its own warm-up.

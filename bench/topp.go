@@ -142,7 +142,7 @@ func (s *session) rows(ctx context.Context) (rows [][]float32, err error) {
 		if err != nil {
 			return nil, err
 		}
-		more, err := rowsBehind(model, tokens, s.options.threads)
+		more, err := rowsBehind(model, tokens)
 		if err != nil {
 			return nil, err
 		}
@@ -151,10 +151,10 @@ func (s *session) rows(ctx context.Context) (rows [][]float32, err error) {
 	return rows, nil
 }
 
-func rowsBehind(model *llama.Model, tokens []engine.Token, threads int) (rows [][]float32, err error) {
+func rowsBehind(model *llama.Model, tokens []engine.Token) (rows [][]float32, err error) {
 	p := llama.DefaultContextParams()
 	p.NCtx, p.NOutputsMax = uint32(len(tokens)), uint32(len(tokens))
-	p.NThreads, p.NThreadsBatch = int32(threads), int32(threads)
+	p.NThreads, p.NThreadsBatch = 1, 1 // OpenMP's would stay with the thread that calls
 	llm, err := llama.NewContext(model, p)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,6 @@ func (e *Embedder) Encode(text string) ([]Token, error) {
 // own is the owner goroutine: it alone uses the context.
 func (e *Embedder) own() {
 	defer close(e.ended)
-	keepThread()
 	for {
 		items := e.queue.take(e.batch)
 		if len(items) == 0 {

@@ -92,7 +92,7 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 	}
 	o.Logger.Info("embedder loaded", "path", path, "model", e.model.Desc(), "pooling", e.pooling,
 		"max_length", e.limit, "threads", m.gov.current, "took", time.Since(start))
-	go e.own()
+	goOwner(e.own)
 	return e, nil
 }
 

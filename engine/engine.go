@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +127,7 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	}
 	e.files = m.files
 	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", m.gov.current, "took", time.Since(start))
-	go e.own()
+	goOwner(e.own)
 	return e, nil
 }
 
@@ -190,20 +188,6 @@ func newPool(gov *governor, poll int) (*llama.ThreadPool, error) {
 		return nil, nil
 	}
 	return llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: poll})
-}
-
-// openMP reports whether the libraries were built with OpenMP, whose threads
-// compute faster than a pool of ggml's: measured on two cores, 8 prompts of 60
-// tokens and 32 of output each in 3.7 s against 4.2 s. They belong to the thread
-// that calls, so an owner must stay on its own: see keepThread.
-func openMP() bool { return strings.Contains(llama.PrintSystemInfo(), "OPENMP = 1") }
-
-// keepThread keeps an owner's goroutine on its thread, if that must be; the thread
-// ends with the goroutine, and OpenMP's with it.
-func keepThread() {
-	if openMP() {
-		runtime.LockOSThread()
-	}
 }
 
 func (o *Options) setDefaults() error {

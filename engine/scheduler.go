@@ -83,7 +83,6 @@ func newScheduler(e *Engine, slots, sequences, mostCells int) scheduler {
 // own is the owner goroutine: it alone uses the context.
 func (e *Engine) own() {
 	defer close(e.ended)
-	keepThread()
 	s := &e.sched
 	for e.lost == nil {
 		e.queue.runCalls()

@@ -231,9 +231,10 @@ func (s *slot) settle(t Token) {
 		s.pending++
 	}
 	if len(s.guess.tokens) > 0 {
-		s.guess.of().learn(s.guess.tokens[0] == t)
+		s.guess.of(0).learn(s.guess.tokens[0] == t)
 		if s.guess.tokens[0] == t {
 			s.guess.tokens = s.guess.tokens[1:]
+			s.guess.match++
 		} else {
 			s.guess.tokens = nil
 		}

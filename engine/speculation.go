@@ -13,7 +13,7 @@ package engine
 const (
 	maxDraft = 15 // tokens guessed at once
 	minMatch = 2  // tokens that must have stood before
-	maxMatch = 8  // more are not looked for
+	maxMatch = 9  // more are not looked for
 	// minGain is how much faster a batch must be expected to be: what is expected
 	// is not certain.
 	minGain = 1.05
@@ -23,14 +23,14 @@ const (
 type guess struct {
 	tokens []Token
 	match  int     // how many tokens before it are as they were
-	odds   [3]odds // by class of match
+	odds   [4]odds // by class of match
 }
 
 // odds is how often guesses were right.
 type odds struct{ right, all float32 }
 
 // priorOdds is believed of guesses as much as three that were seen.
-var priorOdds = [3]odds{{0.6, 3}, {1.5, 3}, {2.25, 3}}
+var priorOdds = [4]odds{{0.6, 3}, {1.5, 3}, {2.25, 3}, {2.7, 3}}
 
 // forget is how many guesses the odds look back on.
 const forget = 16
@@ -48,15 +48,18 @@ func (o *odds) learn(right bool) {
 
 func (o odds) chance() float64 { return float64(o.right / o.all) }
 
-// of returns the odds of the guess there is.
-func (g *guess) of() *odds {
-	switch {
-	case g.match <= 2:
+// of returns the odds of token i of the guess, if those before it are right: then
+// they match, too.
+func (g *guess) of(i int) *odds {
+	switch match := g.match + i; {
+	case match <= 2:
 		return &g.odds[0]
-	case g.match <= 4:
+	case match <= 4:
 		return &g.odds[1]
+	case match <= 8:
+		return &g.odds[2]
 	}
-	return &g.odds[2]
+	return &g.odds[3]
 }
 
 // make guesses what follows tokens, at most limit: what followed the longest
@@ -102,8 +105,8 @@ func (e *Engine) speculate(slots []*slot) {
 		if next == nil {
 			break
 		}
+		next.chance *= next.guess.of(next.ahead).chance()
 		next.ahead++
-		next.chance *= next.guess.of().chance()
 		expected += next.chance
 		s.order = append(s.order, next)
 		if cost := s.costs.step(n); cost > 0 && expected/float64(cost) > bestRate {
@@ -126,7 +129,7 @@ func likeliest(slots []*slot) (best *slot) {
 		if !slot.fedWhole() || slot.ahead >= len(slot.guess.tokens) {
 			continue
 		}
-		if c := slot.chance * slot.guess.of().chance(); c > most {
+		if c := slot.chance * slot.guess.of(slot.ahead).chance(); c > most {
 			best, most = slot, c
 		}
 	}
