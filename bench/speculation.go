@@ -31,8 +31,8 @@ func speculation(ctx context.Context, s *session) ([]result, error) {
 				}
 				defer e.Close()
 				var g generation
-				for warm := range 2 { // the first one learns what batches cost
-					prompt, err := e.Vocab().Encode(work.prompt(run + 1 - warm))
+				for warm := range 3 { // the first two learn what batches cost
+					prompt, err := e.Vocab().Encode(work.prompt(run + 2 - warm))
 					if err != nil {
 						return 0, err
 					}

@@ -33,6 +33,20 @@ func (c *costs) learn(tokens, rows int, took time.Duration) {
 	}
 }
 
+// tile is of how many tokens kernels compute some at once: 8 may cost less than 7.
+const tile = 4
+
+// untried returns a number of tokens that was never computed and is less than a
+// tile above n, or n. So the costs of all are soon known.
+func (c *costs) untried(n int) int {
+	for more := n; more < min(n+tile, len(c.steps)); more++ {
+		if c.steps[more].n == 0 {
+			return more
+		}
+	}
+	return n
+}
+
 // step returns what a batch of n tokens with logits costs, 0 if there is nothing
 // to judge by. Between sizes that have been seen it is on a line, and beyond
 // them each token costs what one of a prompt does.

@@ -24,13 +24,15 @@ type guess struct {
 	tokens []Token
 	match  int     // how many tokens before it are as they were
 	odds   [4]odds // by class of match
+	buffer [maxDraft]Token
 }
 
 // odds is how often guesses were right.
 type odds struct{ right, all float32 }
 
-// priorOdds is believed of guesses as much as three that were seen.
-var priorOdds = [4]odds{{0.6, 3}, {1.5, 3}, {2.25, 3}, {2.7, 3}}
+// priorOdds is believed of guesses as if so many had been seen: the longer the
+// match, the more.
+var priorOdds = [4]odds{{0.8, 3}, {2, 3}, {4.8, 6}, {8.1, 9}}
 
 // forget is how many guesses the odds look back on.
 const forget = 16
@@ -63,9 +65,11 @@ func (g *guess) of(i int) *odds {
 }
 
 // make guesses what follows tokens, at most limit: what followed the longest
-// match of their end, the latest of equals.
+// match of their end, the latest of equals, and that again where it reaches the
+// end itself.
 func (g *guess) make(tokens []Token, limit int) {
-	g.tokens, g.match = nil, minMatch-1
+	g.tokens, g.match = g.buffer[:0], minMatch-1
+	from := -1
 	end := len(tokens) - 1
 	for i := end - 1; i >= 0 && g.match < maxMatch; i-- {
 		if tokens[i] != tokens[end] {
@@ -76,8 +80,14 @@ func (g *guess) make(tokens []Token, limit int) {
 			n++
 		}
 		if n > g.match {
-			g.match = n
-			g.tokens = tokens[i+1 : min(len(tokens), i+1+min(limit, maxDraft))]
+			g.match, from = n, i+1
+		}
+	}
+	for i := 0; from >= 0 && i < min(limit, maxDraft); i++ {
+		if from+i <= end {
+			g.tokens = append(g.tokens, tokens[from+i])
+		} else {
+			g.tokens = append(g.tokens, g.tokens[from+i-end-1])
 		}
 	}
 }
@@ -112,6 +122,9 @@ func (e *Engine) speculate(slots []*slot) {
 		if cost := s.costs.step(n); cost > 0 && expected/float64(cost) > bestRate {
 			best, bestRate = n-base, expected/float64(cost)
 		}
+	}
+	if best > 0 {
+		best = min(s.costs.untried(base+best)-base, len(s.order))
 	}
 	for _, slot := range s.order[best:] {
 		slot.ahead--

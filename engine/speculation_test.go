@@ -100,8 +100,10 @@ func TestGuess(t *testing.T) {
 	}{
 		{"nothing stood before", []Token{1, 2, 3, 4}, 9, nil, 1},
 		{"one token is too little", []Token{1, 2, 3, 2}, 9, nil, 1},
-		{"two", []Token{1, 2, 3, 1, 2}, 9, []Token{3, 1, 2}, 2},
+		{"two, which repeats", []Token{1, 2, 3, 1, 2}, 7, []Token{3, 1, 2, 3, 1, 2, 3}, 2},
+		{"one, which repeats", []Token{1, 1, 1}, 4, []Token{1, 1, 1, 1}, 2},
 		{"the limit", []Token{1, 2, 3, 1, 2}, 1, []Token{3}, 2},
+		{"at most so many", slices.Repeat([]Token{1, 2}, 40), 99, slices.Repeat([]Token{1, 2}, 8)[:maxDraft], maxMatch},
 		{"the longer match", []Token{5, 1, 2, 3, 9, 1, 2, 4, 5, 1, 2}, 2, []Token{3, 9}, 3},
 		{"the later of equals", []Token{1, 2, 3, 1, 2, 4, 1, 2}, 1, []Token{4}, 2},
 		{"one token only", []Token{1}, 9, nil, 1},
@@ -146,6 +148,17 @@ func TestCosts(t *testing.T) {
 	c.learn(5, 5, 20*time.Millisecond)
 	if got := c.step(3); got != 15*time.Millisecond {
 		t.Errorf("3 tokens cost %v, want 15ms: half of the way", got)
+	}
+	for n, want := range []int{1, 2, 2, 3, 4, 6, 6} { // 1 and 5 are known
+		if got := c.untried(n); n > 0 && got != want {
+			t.Errorf("untried at %d: %d, want %d", n, got, want)
+		}
+	}
+	for n := range 4 {
+		c.learn(6+n, 6+n, 20*time.Millisecond)
+	}
+	if got := c.untried(5); got != 5 {
+		t.Errorf("untried at 5, when 5 to 9 are known: %d", got)
 	}
 	if c.learn(5, 5, 40*time.Millisecond); c.step(5) != 30*time.Millisecond {
 		t.Errorf("the mean is %v, want 30ms", c.step(5))
