@@ -40,7 +40,6 @@ func (s *session) child(ctx context.Context, name string, args ...string) (*proc
 func children() []*cobra.Command {
 	var all []*cobra.Command
 	for name, f := range map[string]func(context.Context, *childOptions) error{
-		"bare":        decodeBare,
 		"first-token": firstToken,
 		"peak-memory": peakMemoryOfOurs,
 		"prefix":      firstTokenBehindPrefix,

@@ -27,7 +27,7 @@ var figures = []figure{
 		fmt.Sprintf("a new process, libraries and model from the page cache, a prompt of %d tokens, its first output; llama-completion --no-warmup", startTokens),
 		"ratio <= 1.0", startup},
 	{"added", "time added to the first token beside llama_decode",
-		fmt.Sprintf("time to the first token of a prompt of %d tokens less llama_decode of the same batch, in pairs", addedTokens),
+		fmt.Sprintf("time to the first token of a prompt of %d tokens, less what llama_decode took of it", addedTokens),
 		"<= 1 ms p50, <= 5 ms p99", added},
 	{"allocs", "Go heap allocations per generated token",
 		fmt.Sprintf("allocations of %d tokens less those of %d, per token between", allocsLong, allocsShort),

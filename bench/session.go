@@ -91,7 +91,7 @@ func (s *session) engine(ctx context.Context) (*engine.Engine, *words, error) {
 	if s.loaded != nil {
 		return s.loaded, s.words, nil
 	}
-	e, w, err := s.fresh(ctx, false)
+	e, w, err := s.fresh(ctx, engine.Options{NoSpeculation: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,9 +103,10 @@ func (s *session) engine(ctx context.Context) (*engine.Engine, *words, error) {
 // cache: what earlier runs left there makes each step dearer. It is the only one
 // in this process: OpenMP's threads sleep as soon as those of two engines are more
 // than the processors.
-func (s *session) fresh(ctx context.Context, speculate bool) (*engine.Engine, *words, error) {
+func (s *session) fresh(ctx context.Context, o engine.Options) (*engine.Engine, *words, error) {
 	s.close()
-	return loadEngine(ctx, s.files, s.model, &engine.Options{Threads: s.options.threads, NoSpeculation: !speculate})
+	o.Threads = s.options.threads
+	return loadEngine(ctx, s.files, s.model, &o)
 }
 
 func loadEngine(ctx context.Context, files llama.Files, model string, o *engine.Options) (*engine.Engine, *words, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/cria-lm/cria/engine"
 )
 
 const (
@@ -25,7 +27,7 @@ func speculation(ctx context.Context, s *session) ([]result, error) {
 	} {
 		side := func(speculate bool) side {
 			return func(ctx context.Context, run int) (float64, error) {
-				e, _, err := s.fresh(ctx, speculate)
+				e, _, err := s.fresh(ctx, engine.Options{NoSpeculation: !speculate})
 				if err != nil {
 					return 0, err
 				}

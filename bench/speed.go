@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/cria-lm/cria/engine"
 )
 
 const (
@@ -37,7 +39,7 @@ func prefill(ctx context.Context, s *session) ([]result, error) {
 // generateFresh runs a request on an engine of its own, after a small one as the
 // warm-up: llama-bench, too, begins with an empty cache.
 func (s *session) generateFresh(ctx context.Context, seed uint64, prompt, output int) (g generation, err error) {
-	e, w, err := s.fresh(ctx, false)
+	e, w, err := s.fresh(ctx, engine.Options{NoSpeculation: true})
 	if err != nil {
 		return g, err
 	}

@@ -124,6 +124,7 @@ func (e *Engine) attach(slot *slot, f found, n int) bool {
 		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
+	b.leaf.tokens = slices.Grow(b.leaf.tokens, min(slot.budget, fewTokens))
 	slot.branch, slot.pending, slot.planned = b, len(slot.tokens)-n, len(slot.tokens)
 	if slot.job.usage.CachedTokens == 0 {
 		slot.job.usage.CachedTokens = min(n, len(slot.job.req.Prompt))

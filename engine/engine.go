@@ -72,8 +72,9 @@ type Options struct {
 	// QueueLength is how many requests may wait. If zero, [DefaultQueueLength].
 	QueueLength int
 
-	// Logger gets a line when the model is loaded and when decoding fails; nil
-	// discards. llama.cpp's own log goes where [llama.SetLogger] says.
+	// Logger gets a line when the model is loaded and when decoding fails, and at
+	// the debug level how many tokens each step has computed and how long llama.cpp
+	// took; nil discards. llama.cpp's own log goes where [llama.SetLogger] says.
 	Logger *slog.Logger
 }
 

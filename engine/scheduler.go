@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+	"log/slog"
+	"runtime"
 	"slices"
 	"time"
 
@@ -90,7 +93,7 @@ func (e *Engine) own() {
 			if e.queue.wait(true) {
 				break
 			}
-			time.Sleep(gatherTime)
+			gather()
 		}
 		e.admit()
 		e.reap()
@@ -106,6 +109,14 @@ func (e *Engine) own() {
 	e.gov.close()
 	e.free()
 	e.model.Free()
+}
+
+// gather lets others run for gatherTime. To sleep would take a millisecond: when
+// nothing runs, Go waits in units of that.
+func gather() {
+	for start := time.Now(); time.Since(start) < gatherTime; {
+		runtime.Gosched()
+	}
 }
 
 // stalled reports whether there are running requests and all wait for their
@@ -229,7 +240,11 @@ func (e *Engine) step(slots []*slot) {
 		s.toMove = append(s.toMove, slot)
 	}
 	// Reading the logits has waited for what a GPU computes.
-	s.costs.learn(e.batch.Len(), rows, time.Since(start))
+	took := time.Since(start)
+	s.costs.learn(e.batch.Len(), rows, took)
+	if e.log.Enabled(context.Background(), slog.LevelDebug) {
+		e.log.Debug("step", "tokens", e.batch.Len(), "rows", rows, "took", took)
+	}
 	s.crew.run(s.toMove)
 	for _, slot := range s.toMove {
 		e.record(slot)

@@ -58,6 +58,7 @@ func (s *slot) begin(j *job, limit, nVocab int) {
 	if j.pin {
 		s.budget = 0
 	}
+	j.reserve(s.budget)
 	s.drops, s.started, s.over, s.finish, s.err = 0, false, false, "", nil
 	s.draft, s.right = s.draft[:0], 0
 	s.guess = guess{odds: priorOdds}

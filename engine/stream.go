@@ -29,6 +29,17 @@ func newStream(wake chan struct{}) stream {
 	return stream{wake: wake, done: make(chan struct{})}
 }
 
+// fewTokens is how long an output may be for which there is room from the start, so
+// that nothing is allocated as it grows.
+const fewTokens = 256
+
+// reserve makes room for an output of at most n tokens, if they are few.
+func (s *stream) reserve(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text.Grow(8 * min(n, fewTokens))
+}
+
 // write appends text and notes what has been used by now. It does not allocate
 // between growths of the whole.
 func (s *stream) write(text []byte, usage Usage) {
