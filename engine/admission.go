@@ -26,6 +26,7 @@ func (e *Engine) admit() {
 		}
 		switch slot := s.ready[i]; e.place(slot) {
 		case admitted:
+			i = slices.Index(s.ready, slot) // others may have come to wait before it
 			s.ready = slices.Delete(s.ready, i, i+1)
 			e.queue.started(slot.job, true)
 		case passed:
@@ -62,6 +63,9 @@ func (e *Engine) take() bool {
 // what the cache has of them.
 func (e *Engine) place(slot *slot) admission {
 	s := &e.sched
+	if slot.job.pin && len(s.pinned) >= maxCached {
+		slot.end("", errTooManyPins)
+	}
 	if slot.over {
 		s.slots = append(s.slots, slot)
 		return admitted
@@ -92,9 +96,7 @@ func (e *Engine) place(slot *slot) admission {
 			continue
 		}
 		s.touch(f.node)
-		// Growing makes every step dearer, so what was left behind goes first, but
-		// not what has just proved to be of use.
-		if e.evict(time.Now().Add(-keepTime)) || need > s.cells && e.grow(need) || e.evict(never) {
+		if e.makeRoom(need) {
 			continue
 		}
 		if e.lost != nil || len(s.slots) > 0 {
@@ -106,6 +108,17 @@ func (e *Engine) place(slot *slot) admission {
 			return admitted
 		}
 	}
+}
+
+// makeRoom takes a step towards room for so many cells and a sequence, and reports
+// false if there is none left. Growing makes every step dearer, so what was left
+// behind goes first, but not what has just proved to be of use.
+func (e *Engine) makeRoom(cells int) bool {
+	switch {
+	case e.evict(time.Now().Add(-keepTime)), cells > e.sched.cells && e.grow(cells):
+		return true
+	}
+	return e.lost == nil && e.evict(never)
 }
 
 // attach starts a slot on the first n tokens of a place in the tree. It reports

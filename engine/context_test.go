@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cria-lm/cria/llama"
@@ -27,20 +29,33 @@ func TestForget(t *testing.T) {
 	checkAll(t, together(t, e, requests), 10)
 }
 
-// A context that is lost ends everything with an error; nothing hangs.
+// A context that cannot be made again when it should grow ends everything with an
+// error; nothing hangs.
 func TestContextLost(t *testing.T) {
-	e := newTestEngine(t, &Options{ContextLength: 512})
+	t.Parallel()
+	e := newTestEngine(t, &Options{ContextLength: 2048, BatchSize: smallBatch})
 	defer e.Close()
-	why := errors.New("why")
+	running := make(chan struct{})
 	decode := e.sched.decode
+	steps := 0
 	e.sched.decode = func(b *llama.Batch) int32 {
-		e.lost = why
+		if steps++; steps == 3 {
+			e.params.NOutputsMax = 1 // fewer than sequences: no context is made
+			close(running)
+		}
 		return decode(b)
 	}
-	for i, r := range together(t, e, []*Request{{Prompt: story(t, e, 0, 40), MaxTokens: 10}, {Prompt: story(t, e, 1, 40), MaxTokens: 10}}) {
-		if !errors.Is(r.err, why) && !errors.Is(r.err, ErrClosed) {
+	first := make(chan []result)
+	go func() { first <- together(t, e, []*Request{{Prompt: story(t, e, 0, 40), MaxTokens: 900}}) }()
+	<-running
+	second := together(t, e, []*Request{{Prompt: story(t, e, 1, 200), MaxTokens: 900}, {Prompt: story(t, e, 2, 20), MaxTokens: 900}})
+	for i, r := range slices.Concat(<-first, second) {
+		if r.err == nil || !strings.Contains(r.err.Error(), "the KV cache is lost") && !errors.Is(r.err, ErrClosed) {
 			t.Errorf("request %d: %v", i, r.err)
 		}
+	}
+	if _, err := e.Pin(t.Context(), []Token{20}, nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("a prefix after that: %v", err)
 	}
 	if _, _, err := collect(t.Context(), e, &Request{Prompt: []Token{20}, MaxTokens: 1}); !errors.Is(err, ErrClosed) {
 		t.Errorf("a request after that: %v", err)

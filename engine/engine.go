@@ -84,7 +84,8 @@ type Engine struct {
 	vocab    *Vocab
 	files    []string // of the model
 	template string
-	limit    int // tokens of a sequence
+	limit    int  // tokens of a sequence
+	states   bool // a sequence has a state of all its tokens, instead of cells or beside them
 	log      *slog.Logger
 	queue    *queue
 
@@ -251,7 +252,7 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	mostCells := max(e.limit, cmp.Or(o.CacheLength, 4*e.limit))
 	slots := min(o.Slots, o.BatchSize, mostCells)
 	sequences := min(slots+maxCached, llama.MaxSequences())
-	if model.IsRecurrent() || model.IsHybrid() {
+	if e.states = model.IsRecurrent() || model.IsHybrid(); e.states {
 		sequences = slots // each has a state of its own, and none can be kept for its prefix
 	}
 	p := llama.DefaultContextParams()

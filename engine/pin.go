@@ -3,12 +3,14 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
 // Prefix is a pinned prefix: tokens that many prompts begin with, such as a
 // program's instruction and demonstrations, computed once and kept in the cache
 // until Release. A request finds it by beginning with its tokens, under its salt.
+// There may be 48.
 //
 // A prefix that is pinned is given up only for a request that would not fit into
 // the whole cache beside it; requests then compute it again like any other. So they
@@ -99,6 +101,8 @@ func (p *Prefix) Release() {
 		}
 	})
 }
+
+var errTooManyPins = fmt.Errorf("engine: %d prefixes are pinned, which is the most; release one first", maxCached)
 
 var errUnpinned = errors.New("engine: the prefix was given up")
 

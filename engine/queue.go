@@ -3,6 +3,7 @@ package engine
 import (
 	"container/heap"
 	"sync"
+	"time"
 )
 
 // queue holds the requests that wait, in the order of their priority and then of
@@ -20,6 +21,7 @@ type queue struct {
 	running  map[*job]bool // taken by the owner; true when they have started
 	held     int           // of those, the ones that have not: they wait too
 	calls    []func()      // for the owner, between steps
+	until    time.Time     // when the decoding under way is expected to end, if it may be stopped
 	draining bool          // no more are taken in
 	closed   bool
 }
@@ -180,9 +182,20 @@ func (q *queue) release(j *job) {
 	}
 }
 
+// decoding says until when a step will probably take.
+func (q *queue) decoding(until time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.until = until
+}
+
+// stepLeft is how much longer a step may take that computes for others, too, when
+// one of its requests is cancelled.
+const stepLeft = 100 * time.Millisecond
+
 // cancel takes a waiting request out, and reports that, or makes a running one
-// stop: at once if it runs alone, else after the step under way, which is short
-// and computes for others too. A request that is neither is over.
+// stop: after the step under way, or at once if that computes for nobody else or
+// takes long. A request that is neither is over.
 func (q *queue) cancel(j *job) (removed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -195,12 +208,22 @@ func (q *queue) cancel(j *job) (removed bool) {
 	}
 	if _, taken := q.running[j]; taken {
 		j.stopped.Store(true)
-		if len(q.running) == 1 {
+		if time.Until(q.until) > stepLeft || q.allStopped() {
 			q.abort()
 		}
 		q.notify() // the owner may be waiting for its reader
 	}
 	return false
+}
+
+// allStopped reports whether all running requests were stopped; mu is held.
+func (q *queue) allStopped() bool {
+	for j, started := range q.running {
+		if started && !j.stopped.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // drain refuses further requests; when those that are there are over, the queue

@@ -2,39 +2,46 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
+
+// hastyTime is for how long steps are short after one was stopped.
+const hastyTime = 2 * time.Second
 
 // recover goes on after a batch that could not be computed. A request that
 // fails is the only one that does.
 func (e *Engine) recover(slots []*slot, rc int32) {
 	s := &e.sched
-	if (rc == 2 || rc < -1) && (e.model.IsRecurrent() || e.model.IsHybrid()) {
+	if (rc == 2 || rc < -1) && e.states {
 		e.recoverStates(slots, rc)
 		return
 	}
 	for _, slot := range slots {
 		e.resync(slot)
 	}
+	fed := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return s.fed == 0 })
 	switch {
-	case rc == 2: // stopped in the middle
+	case rc == 2:
+		// Stopped in the middle, and what it has computed is lost. Should that
+		// happen again soon, less is.
+		s.hasty = time.Now().Add(hastyTime)
 		return
-	case rc == 1 && e.evictAll():
+	case rc == 1 && e.evict(never):
 		return
-	case rc == 1 && len(s.slots) > 1:
+	case rc == 1 && len(fed) == 1 && len(s.slots) > 1:
 		e.preempt()
 		return
-	case rc == 1 && e.unpin():
+	case rc == 1 && len(fed) == 1 && e.unpin():
 		return
 	}
-	fed := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return s.fed == 0 })
 	if len(fed) == 1 {
 		e.log.Error("decoding failed", "code", rc)
 		fed[0].end("", &DecodeError{Code: rc})
 		return
 	}
-	// Halves, until the one is found that cannot be computed.
+	// Halves, until what is left fits, or the one is found that cannot be computed.
 	e.step(fed[:len(fed)/2])
 	e.step(fed[len(fed)/2:])
 }
@@ -74,13 +81,6 @@ func (e *Engine) resync(slot *slot) {
 	if have > from {
 		e.sched.computed(slot, have-from)
 	}
-}
-
-func (e *Engine) evictAll() (some bool) {
-	for e.evict(never) {
-		some = true
-	}
-	return some
 }
 
 // preempt makes the youngest request give up its cells; it goes on when there is

@@ -192,7 +192,13 @@ func (r *Request) check(n, limit int) error {
 	if r.TopLogprobs > 0 && !r.Logprobs {
 		return &RequestError{"TopLogprobs", "needs Logprobs"}
 	}
+	if len(r.Stop) > maxStops {
+		return &RequestError{"Stop", fmt.Sprintf("has %d texts; there may be %d", len(r.Stop), maxStops)}
+	}
 	for i, s := range r.Stop {
+		if len(s) > maxStopLength {
+			return &RequestError{fmt.Sprintf("Stop[%d]", i), fmt.Sprintf("has %d bytes; there may be %d", len(s), maxStopLength)}
+		}
 		if s == "" {
 			return &RequestError{fmt.Sprintf("Stop[%d]", i), "is empty"}
 		}
@@ -202,6 +208,12 @@ func (r *Request) check(n, limit int) error {
 	}
 	return r.Sampling.check(n)
 }
+
+// Each stop text is looked for after each token.
+const (
+	maxStops      = 64
+	maxStopLength = 1024 // bytes
+)
 
 // check reports the first unusable field, for a vocabulary of n tokens. The
 // bounds are far from anything useful and keep finite logits finite.

@@ -36,7 +36,8 @@ type scheduler struct {
 	seqs      []llama.SeqID // free ids
 
 	costs  costs
-	turn   int // which prompt comes first in the next step
+	turn   int       // which prompt comes first in the next step
+	hasty  time.Time // until then, prompts are cut so that a step is short
 	crew   *crew
 	decode func(*llama.Batch) int32 // the context's
 	toMove []*slot                  // scratch
@@ -88,14 +89,18 @@ func (e *Engine) own() {
 	defer close(e.ended)
 	s := &e.sched
 	for e.lost == nil {
-		e.queue.runCalls()
+		if e.queue.runCalls(); e.lost != nil {
+			break
+		}
 		if len(s.slots)+len(s.ready) == 0 {
 			if e.queue.wait(true) {
 				break
 			}
 			gather()
 		}
-		e.admit()
+		if e.admit(); e.lost != nil {
+			break
+		}
 		e.reap()
 		if s.stalled() {
 			e.queue.wait(false)
@@ -214,7 +219,9 @@ func (e *Engine) step(slots []*slot) {
 		return
 	}
 	start := time.Now()
+	e.queue.decoding(start.Add(e.expected()))
 	rc := s.decode(e.batch)
+	e.queue.decoding(time.Time{})
 	if rc != 0 {
 		e.recover(slots, rc)
 		return
@@ -272,37 +279,35 @@ func (e *Engine) record(slot *slot) {
 }
 
 // fill puts the next tokens of the slots into the batch: all that generating
-// ones have pending and, if no prompt waits, guesses of what follows; then
-// prompts, the one whose turn it is first.
+// ones have pending and, if no prompt waits, guesses of what follows; then prompts,
+// and what is forced in the middle of an output, the one whose turn it is first.
 func (e *Engine) fill(slots []*slot) {
 	s := &e.sched
 	e.batch.Clear()
-	generating, prompts := 0, 0
+	generating, prompts := 0, s.order[:0]
 	for _, slot := range slots {
 		slot.fed, slot.row, slot.draft, slot.right = 0, -1, slot.draft[:0], 0
 		switch {
 		case !slot.runs() || slot.waits():
-		case slot.started:
+		case slot.started && slot.pending <= minChunk:
 			generating++
 			slot.feed(e.batch, e.batch.Cap()-e.batch.Len())
 		default:
-			prompts++
+			prompts = append(prompts, slot)
 		}
 	}
-	if prompts == 0 {
+	s.order = prompts
+	if len(prompts) == 0 {
 		e.speculate(slots)
 		return
 	}
 	room := e.batch.Cap() - e.batch.Len()
-	if generating > 0 {
-		room = min(room, s.chunk(prompts, generating))
+	if generating > 0 || time.Now().Before(s.hasty) {
+		room = min(room, s.chunk(len(prompts), generating))
 	}
 	s.turn++
-	for i := range slots {
-		slot := slots[(s.turn+i)%len(slots)]
-		if slot.started || !slot.runs() || room <= 0 {
-			continue
-		}
+	for i := range prompts {
+		slot := prompts[(s.turn+i)%len(prompts)]
 		slot.feed(e.batch, room)
 		room -= slot.fed
 	}
@@ -314,6 +319,18 @@ func (s *scheduler) chunk(prompts, generating int) int {
 	if s.costs.prompt.n == 0 {
 		return 4 * minChunk
 	}
-	aim := stepTime * time.Duration(max(generating, prompts)) / time.Duration(generating)
-	return max(minChunk, int(min(aim, maxStepTime)/s.costs.prompt.mean))
+	aim := stepTime
+	if generating > 0 {
+		aim = min(maxStepTime, aim*time.Duration(max(generating, prompts))/time.Duration(generating))
+	}
+	return max(minChunk, int(aim/s.costs.prompt.mean))
+}
+
+// expected is how long the batch takes, as far as that is known, 0 if that is not
+// long or all would be lost if it were stopped.
+func (e *Engine) expected() time.Duration {
+	if n := e.batch.Len(); n >= minChunk && !e.states {
+		return time.Duration(n) * e.sched.costs.prompt.mean
+	}
+	return 0
 }

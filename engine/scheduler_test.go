@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -174,26 +177,6 @@ func TestOneFailureIsItsOwn(t *testing.T) {
 	checkAll(t, results[:4], 6)
 }
 
-func TestPriority(t *testing.T) {
-	q := newQueue(10)
-	var jobs []*job
-	for i, priority := range []int{0, 1, 0, 2, 1} {
-		j := &job{req: &Request{Priority: priority}, usage: Usage{PromptTokens: i}}
-		jobs = append(jobs, j)
-		if err := q.push(j); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range []int{3, 1, 4, 0, 2} {
-		if got := q.take(); got != jobs[want] {
-			t.Errorf("took request %d, want %d", got.usage.PromptTokens, want)
-		}
-	}
-	if q.take() != nil {
-		t.Error("an empty queue gave a request")
-	}
-}
-
 // Requests that wait for a slot get one, also if all that run end in one step.
 func TestMoreThanSlots(t *testing.T) {
 	t.Parallel()
@@ -204,4 +187,49 @@ func TestMoreThanSlots(t *testing.T) {
 		requests = append(requests, &Request{Prompt: story(t, e, i, 10), MaxTokens: 1})
 	}
 	checkAll(t, together(t, e, requests), 1)
+}
+
+// A request that is cancelled while a long step computes for others, too, does not
+// wait for its end; the others go on.
+func TestCancelInLongStep(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, &Options{ContextLength: 1024})
+	defer e.Close()
+	together(t, e, []*Request{{Prompt: story(t, e, 0, 100), MaxTokens: 1}}) // learns what prompts cost
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := 0
+	decode := e.sched.decode
+	held := make(chan struct{})
+	e.queue.call(func() {
+		close(held)
+		e.queue.awaitWaiting(2) // so that they begin in one step
+		e.sched.decode = func(b *llama.Batch) int32 {
+			if b.Len() > 300 {
+				time.AfterFunc(10*time.Millisecond, cancel)
+			}
+			rc := decode(b)
+			if rc == 2 {
+				stopped++
+			}
+			return rc
+		}
+	})
+	<-held
+	cancelled := make(chan error)
+	go func() {
+		_, _, err := collect(ctx, e, &Request{Prompt: story(t, e, 1, 250), MaxTokens: 4})
+		cancelled <- err
+	}()
+	results := together(t, e, []*Request{{Prompt: story(t, e, 2, 250), MaxTokens: 4}})
+	if err := <-cancelled; !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled request: %v", err)
+	}
+	for i, r := range results {
+		if r.err != nil || r.last.Finish != FinishLength {
+			t.Errorf("request %d: %+v, %v", i, r.last, r.err)
+		}
+	}
+	if stopped != 1 {
+		t.Errorf("%d steps were stopped, want 1", stopped)
+	}
 }

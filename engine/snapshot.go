@@ -197,8 +197,11 @@ func (e *Engine) restore(ctx context.Context, path string, key snapshotKey, req 
 func (e *Engine) adopt(state []byte, req *Request) (*branch, error) {
 	s := &e.sched
 	n := len(req.Prompt)
+	if len(s.pinned) >= maxCached {
+		return nil, errTooManyPins
+	}
 	for len(s.seqs) == 0 || s.tree.cells+s.reserved()+n > s.cells {
-		if !e.grow(s.tree.cells+s.reserved()+n) && !e.evict(never) {
+		if !e.makeRoom(s.tree.cells + s.reserved() + n) {
 			return nil, errors.New("the cache has no room for it now")
 		}
 	}
