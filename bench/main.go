@@ -151,9 +151,14 @@ func (o *options) measure(ctx context.Context, out, errs io.Writer, chosen ...fi
 	}()
 	for _, f := range chosen {
 		fmt.Fprintf(out, "%s: %s\ntarget: %s\n\n", f.name, f.long, f.target)
-		results, err := f.run(ctx, s)
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+		results, why := f.run(ctx, s)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if why != nil { // the others can be measured all the same
+			why = fmt.Errorf("%s: %w", f.name, why)
+			fmt.Fprintf(out, "not measured: %v\n", why)
+			err = errors.Join(err, why)
 		}
 		for _, r := range results {
 			if err := r.print(out); err != nil {
@@ -163,5 +168,5 @@ func (o *options) measure(ctx context.Context, out, errs io.Writer, chosen ...fi
 		}
 		fmt.Fprintf(out, "load average now: %s\n\n", loadAverage())
 	}
-	return nil
+	return err
 }

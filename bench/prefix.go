@@ -28,7 +28,7 @@ func computed(ctx context.Context, s *session) ([]result, error) {
 	}
 	ideal := float64(sharedPrefix + computedRequests*sharedOwn)
 	var pairs []pair
-	for run := range min(s.options.pairs, slowPairs) {
+	for run := range min(s.options.pairs, slowPairs) { // a count hardly varies
 		var prompts [][]engine.Token
 		prefix := w.prompt(seed(8, run, computedRequests), sharedPrefix)
 		for c := range computedRequests {

@@ -19,6 +19,7 @@ import (
 // session is what figures share: the model, the peers and an engine.
 type session struct {
 	options *options
+	hub     *hub.Hub
 	model   string // path
 	peers   peers
 	files   llama.Files // the peers' own libraries
@@ -50,7 +51,7 @@ func newSession(ctx context.Context, o *options, out, errs io.Writer) (*session,
 	if err != nil {
 		return nil, err
 	}
-	s.model = model.Path
+	s.hub, s.model = h, model.Path
 	size, err := modelSize(s.model)
 	if err != nil {
 		return nil, err

@@ -54,6 +54,25 @@ func speculation(ctx context.Context, s *session) ([]result, error) {
 	return results, nil
 }
 
+// gemma is a model on which a batch costs less beside a single token.
+const gemma = "gemma-3-270m"
+
+// speculationOfGemma is speculation on another model than that of the session.
+func speculationOfGemma(ctx context.Context, s *session) ([]result, error) {
+	file, err := s.hub.Model(ctx, gemma)
+	if err != nil {
+		return nil, err
+	}
+	s.close()
+	other := *s
+	other.model = file.Path
+	results, err := speculation(ctx, &other)
+	for i := range results {
+		results[i].name = "gemma-" + results[i].name
+	}
+	return results, err
+}
+
 // extraction returns a prompt that asks for the orders in letters: an answer
 // repeats most of its letter. There are examples, so that a model without
 // instructions does it too.

@@ -12,7 +12,7 @@ import (
 const (
 	startTokens  = 32
 	startOutput  = 4    // more than one, so that the first is not written at the end only
-	startContext = 4096 // cells of the KV cache, which take time to make
+	startContext = 1024 // cells of the KV cache on both sides, which take time to make
 )
 
 // startup measures milliseconds. Ours is this program again, as a child that

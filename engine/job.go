@@ -51,7 +51,8 @@ type Sample struct {
 // maxSamples is how many outputs of a prompt may be asked for at once.
 const maxSamples = 1024
 
-// Samples generates n outputs of one prompt, which is computed once. They come
+// Samples generates n outputs of one prompt, which is computed once if the model's
+// memory can share it and it has some tokens. They come
 // in turns; each ends as with [Engine.Generate], an error is that of one output,
 // and the iteration ends when all have ended. With a seed, the outputs take the
 // seeds that follow it. A [Matcher] serves one output, so there must be none.

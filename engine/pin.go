@@ -35,7 +35,7 @@ type PinOptions struct {
 
 // Pin computes a prefix and keeps it in the cache; further tokens of a prompt
 // that begins with it are then all that has to be computed. The request waits its
-// turn as others do. The error wraps that of a snapshot that could not be written
+// turn as others do; a snapshot is read between two steps. The error wraps that of a snapshot that could not be written
 // only if nothing else went wrong: the prefix is pinned then, and not nil.
 func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (*Prefix, error) {
 	var o PinOptions

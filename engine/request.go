@@ -82,7 +82,9 @@ type Sampling struct {
 	LogitBias map[Token]float32
 
 	// Seed makes a generation repeat exactly on the same machine and model, if
-	// no other request runs meanwhile; nil takes a random one.
+	// no other request runs meanwhile; nil takes a random one. With a temperature,
+	// nothing is guessed then, and nothing is used that others have computed,
+	// since both change logits a little: it costs time.
 	Seed *uint32
 }
 

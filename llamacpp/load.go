@@ -24,6 +24,7 @@ type Options struct {
 
 	ContextLength int // tokens of a prompt and its reply together; 0: see [engine.Options]
 	Threads       int // for computing on the CPU; 0: one for each physical core, fewer while other processes are busy
+	Slots         int // requests computed at once, at most 64; 0: [engine.DefaultSlots]
 	GPULayers     int // layers to put on a GPU; 0: none
 
 	// ChatTemplate replaces the model's own chat template: the name of one of
@@ -88,6 +89,8 @@ func (o *Options) validate() error {
 		return fmt.Errorf("context length %d is negative; 0 is the default", o.ContextLength)
 	case o.Threads < 0:
 		return fmt.Errorf("threads %d is negative; 0 is the default", o.Threads)
+	case o.Slots < 0 || o.Slots > 64:
+		return fmt.Errorf("slots %d is not in 0 to 64; 0 is the default", o.Slots)
 	case o.GPULayers < 0:
 		return fmt.Errorf("GPU layers %d is negative; 0 is none", o.GPULayers)
 	}
@@ -107,6 +110,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 	e, err := engine.Load(ctx, path, &engine.Options{
 		ContextLength: opts.ContextLength,
 		Threads:       opts.Threads,
+		Slots:         opts.Slots,
 		GPULayers:     opts.GPULayers,
 		Logger:        opts.Logger,
 	})

@@ -60,7 +60,7 @@ included, so the input must be the same.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.inPath, "in", "-", "file with one JSON object of inputs a line; - is standard input")
 	flags.StringVar(&f.outPath, "out", "-", "file for one JSON object of outputs a line; - is standard output")
-	flags.IntVar(&f.concurrency, "concurrency", 8, "records to work on at once")
+	flags.IntVar(&f.concurrency, "concurrency", 8, "records to work on at once; more than 64 wait for others")
 	flags.BoolVar(&f.resume, "resume", false, "go on with an output that is there in part")
 	return cmd
 }
@@ -94,6 +94,7 @@ func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
 	case out.lines > 0 && in.total == out.lines: // no need of a model
 		return f.finish(newTally(out.failed))
 	}
+	f.slots = max(engine.DefaultSlots, min(f.concurrency, 64))
 	model, err := f.load(ctx)
 	if err != nil {
 		return err

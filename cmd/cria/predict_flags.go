@@ -23,6 +23,7 @@ type predictFlags struct {
 
 	chatTemplate  string
 	contextLength int
+	slots         int
 	threads       int
 	maxTokens     int
 	sampling      cria.Sampling
@@ -101,6 +102,7 @@ func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) 
 		Hub:           f.hubOptions(),
 		ContextLength: f.contextLength,
 		Threads:       f.threads,
+		Slots:         f.slots,
 		ChatTemplate:  f.chatTemplate,
 		Logger:        f.logger(),
 	})
