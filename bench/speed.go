@@ -36,15 +36,15 @@ func prefill(ctx context.Context, s *session) ([]result, error) {
 	return []result{{name: "prefill", unit: "tokens/s", pairs: pairs}}, err
 }
 
-// generateFresh runs a request on an engine of its own, after a small one as the
-// warm-up: llama-bench, too, begins with an empty cache.
+// generateFresh runs a request on an engine of its own, after another prompt of the
+// same length as the warm-up: llama-bench, too, begins with buffers that were used.
 func (s *session) generateFresh(ctx context.Context, seed uint64, prompt, output int) (g generation, err error) {
 	e, w, err := s.fresh(ctx, engine.Options{NoSpeculation: true})
 	if err != nil {
 		return g, err
 	}
 	defer e.Close()
-	if _, err := generate(ctx, e, w.prompt(seed+1, 1), 1); err != nil {
+	if _, err := generate(ctx, e, w.prompt(seed+1, prompt), 1); err != nil {
 		return g, err
 	}
 	return generate(ctx, e, w.prompt(seed, prompt), output)

@@ -135,6 +135,9 @@ func (e *Engine) attach(slot *slot, f found, n int) bool {
 			e.discard(from)
 			return false
 		}
+		if !s.held(b.leaf) {
+			b.reuse()
+		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
 	b.leaf.tokens = slices.Grow(b.leaf.tokens, min(slot.budget, fewTokens))
@@ -147,6 +150,13 @@ func (e *Engine) attach(slot *slot, f found, n int) bool {
 	}
 	s.slots = append(s.slots, slot)
 	return true
+}
+
+// held reports whether a running request has a node.
+func (s *scheduler) held(n *node) bool {
+	return slices.ContainsFunc(s.slots, func(slot *slot) bool {
+		return slot.branch != nil && slices.Contains(n.seqs, slot.branch.seq)
+	})
 }
 
 // takeSeq takes a free sequence id; there must be one.
@@ -215,15 +225,15 @@ func (s *scheduler) touch(n *node) {
 	}
 }
 
-// keepTime is how long a prefix that was shared is rather kept than the cache
-// small.
+// keepTime is how long a prefix that was reused is rather kept than the cache
+// small. Requests that come together and share theirs say nothing of later ones.
 const keepTime = time.Minute
 
 // never is later than anything.
 var never = time.Unix(1<<40, 0)
 
 // evict gives up the finished sequence that was of use the longest ago, of those
-// that have nothing which was shared since a moment.
+// that have nothing which was reused since a moment.
 func (e *Engine) evict(since time.Time) bool {
 	s := &e.sched
 	oldest := -1

@@ -21,7 +21,7 @@ type node struct {
 	children []*node
 	tokens   []Token
 	computed int           // how many of the tokens the cache has by now
-	reused   time.Time     // when another sequence has last taken the cells, too
+	reused   time.Time     // when the cells of finished sequences were last of use
 	salt     string        // of a root
 	seqs     []llama.SeqID // the sequences that hold the cells
 }
@@ -128,12 +128,19 @@ func (t *prefixTree) share(b *branch, f found, n int) (from llama.SeqID) {
 	}
 	b.leaf = place.split(at)
 	from = b.leaf.seqs[0]
-	now := time.Now()
 	for node := b.leaf; node.parent != nil; node = node.parent {
 		node.seqs = append(node.seqs, b.seq)
-		node.reused = now
 	}
 	return from
+}
+
+// reuse notes that what the branch has so far was of use after those that it is
+// from had finished.
+func (b *branch) reuse() {
+	now := time.Now()
+	for n := b.leaf; n.parent != nil; n = n.parent {
+		n.reused = now
+	}
 }
 
 // grow appends tokens that are to be computed. A leaf that others hold too is
@@ -151,8 +158,8 @@ func (t *prefixTree) grow(b *branch, tokens []Token) {
 	t.cells += len(tokens)
 }
 
-// precious reports whether cells that several sequences have used since a moment
-// would be lost with a branch.
+// precious reports whether cells that were reused since a moment would be lost with
+// a branch.
 func (b *branch) precious(since time.Time) bool {
 	for n := b.leaf; n.parent != nil; n = n.parent {
 		if len(n.seqs) == 1 && n.reused.After(since) {

@@ -127,16 +127,17 @@ func TestPrecious(t *testing.T) {
 	a.leaf.computed = 6
 	before := time.Now().Add(-time.Second)
 	if a.precious(before) {
-		t.Error("a sequence that nobody has shared is precious")
+		t.Error("a sequence that nobody has reused is precious")
 	}
 	b := tree.branch(1, "")
 	tree.share(b, tree.find("", prompt[:4]), 4)
+	b.reuse()
 	if a.precious(before) || b.precious(before) {
 		t.Error("one of two that share is precious")
 	}
 	tree.release(a)
 	if !b.precious(before) {
-		t.Error("the last that has what was shared is not precious")
+		t.Error("the last that has what was reused is not precious")
 	}
 	if b.precious(time.Now().Add(time.Second)) || b.precious(never) {
 		t.Error("it is precious for ever")
