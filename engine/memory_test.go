@@ -130,7 +130,7 @@ func (m *memoryTest) shared(t *testing.T) {
 func (m *memoryTest) preempted(t *testing.T) {
 	e := m.engine(t, Options{ContextLength: 256})
 	f := &faulty{codes: []int32{0, 0, 0, 0, 1, 1, 1, 0, 1, 2, 0, 0, 2, 2, 1, 1}}
-	e.sched.decode = f.wrap(e.sched.decode)
+	f.beside(e)
 	m.check(t, together(t, e, m.requests(t, e, 4, 20, 30, 12)))
 }
 

@@ -142,13 +142,26 @@ func (f *faulty) wrap(decode func(*llama.Batch) int32) func(*llama.Batch) int32 
 	}
 }
 
+// beside makes an engine's decoding fail as f says, while several requests run: one
+// alone that finds no room can only fail.
+func (f *faulty) beside(e *Engine) {
+	decode := e.sched.decode
+	faulty := f.wrap(decode)
+	e.sched.decode = func(b *llama.Batch) int32 {
+		if len(e.sched.slots) < 2 {
+			return decode(b)
+		}
+		return faulty(b)
+	}
+}
+
 // A cache that turns out to be full makes the youngest wait; nobody fails.
 func TestNoRoomPreempts(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
 	f := &faulty{codes: []int32{0, 0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 1, 1}}
-	e.sched.decode = f.wrap(e.sched.decode)
+	f.beside(e)
 	var requests []*Request
 	for i := range 4 {
 		requests = append(requests, &Request{Prompt: story(t, e, i, 40), MaxTokens: 10})
