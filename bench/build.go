@@ -58,7 +58,7 @@ func (o *options) buildPeers(ctx context.Context, out, errs io.Writer) error {
 
 // build fetches and compiles, alone among processes.
 func (b *builder) build(ctx context.Context) (err error) {
-	if b.tools, err = findTools(exec.LookPath, os.Getenv("CXX")); err != nil {
+	if b.tools, err = findTools(runtime.GOOS, exec.LookPath, os.Getenv("CXX")); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(b.target), 0o755); err != nil {
@@ -118,7 +118,7 @@ func (b *builder) in(elem ...string) string {
 
 // findTools finds what building needs, and names all that is missing. On
 // Windows cmake finds the compiler by itself.
-func findTools(look func(string) (string, error), cxx string) (map[string]string, error) {
+func findTools(goos string, look func(string) (string, error), cxx string) (map[string]string, error) {
 	compilers := []string{cmp.Or(cxx, "c++"), "g++", "clang++"}
 	found := map[string]string{}
 	var missing []string
@@ -137,7 +137,7 @@ func findTools(look func(string) (string, error), cxx string) (map[string]string
 				break
 			}
 		}
-		if found[t.names[0]] == "" && (t.hint != "a C++ compiler (g++ or clang++)" || runtime.GOOS != "windows") {
+		if found[t.names[0]] == "" && (t.hint != "a C++ compiler (g++ or clang++)" || goos != "windows") {
 			missing = append(missing, t.hint)
 		}
 	}

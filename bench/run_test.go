@@ -96,19 +96,17 @@ func TestFindPeers(t *testing.T) {
 }
 
 func TestFindTools(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("cmake finds the compiler there")
-	}
-	for _, test := range []struct{ name, have, cxx, err string }{
-		{"all", "npm git cmake c++", "", ""},
-		{"another compiler", "npm git cmake clang++", "", ""},
-		{"a named compiler", "npm git cmake my-c++", "my-c++", ""},
-		{"no git", "npm cmake c++", "", "needs git, which"},
-		{"no compiler", "npm git cmake", "", "needs a C++ compiler (g++ or clang++), which"},
-		{"nothing", "", "", "needs npm (it comes with Node.js) and git and cmake and a C++ compiler"},
+	for _, test := range []struct{ name, goos, have, cxx, err string }{
+		{"all", "linux", "npm git cmake c++", "", ""},
+		{"another compiler", "linux", "npm git cmake clang++", "", ""},
+		{"a named compiler", "linux", "npm git cmake my-c++", "my-c++", ""},
+		{"no git", "linux", "npm cmake c++", "", "needs git, which"},
+		{"no compiler", "linux", "npm git cmake", "", "needs a C++ compiler (g++ or clang++), which"},
+		{"cmake finds the compiler", "windows", "npm git cmake", "", ""},
+		{"nothing", "linux", "", "", "needs npm (it comes with Node.js) and git and cmake and a C++ compiler"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := findTools(func(name string) (string, error) {
+			_, err := findTools(test.goos, func(name string) (string, error) {
 				for have := range strings.FieldsSeq(test.have) {
 					if have == name {
 						return "/tools/" + name, nil

@@ -476,29 +476,6 @@ func TestUsageSoFar(t *testing.T) {
 	}
 }
 
-// A long generation costs no more allocations than a short one, but for the
-// growth of its text.
-func TestGenerateAllocations(t *testing.T) {
-	e := testEngine(t)
-	prompt := encode(t, e, "Once upon a time")
-	m := &recorder{tokens: make([]Token, 0, 1024)}
-	run := func(n int) float64 {
-		return testing.AllocsPerRun(1, func() {
-			m.tokens = m.tokens[:0]
-			for _, err := range e.Generate(t.Context(), &Request{Prompt: prompt, MaxTokens: n, Matcher: m}) {
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
-	short, long := run(10), run(110)
-	t.Logf("%.0f allocations for 10 tokens, %.0f for 110", short, long)
-	if !raceEnabled && long-short > 2 {
-		t.Errorf("%.0f allocations for 100 more tokens", long-short)
-	}
-}
-
 func BenchmarkGenerate(b *testing.B) {
 	e := testEngine(b)
 	r := &Request{Prompt: encode(b, e, "Once upon a time"), MaxTokens: 100, Matcher: &recorder{tokens: make([]Token, 0, 1<<20)}}

@@ -364,26 +364,6 @@ func benchHistory() []Token {
 	return history
 }
 
-func TestSamplerDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
-		t.Skip("with the race detector a sync.Pool drops what it gets")
-	}
-	row := logits(49152, 1)
-	history := benchHistory()
-	allowed := only{must(argmax(row)): true}
-	for _, b := range samplings {
-		x := newSampler(b.s, len(row))
-		for what, m := range map[string]Matcher{"free": nil, "steered": allowed} {
-			if n := testing.AllocsPerRun(5, func() { must(x.choose(row, history, m)) }); n != 0 {
-				t.Errorf("%s, %s: %v allocations", b.name, what, n)
-			}
-		}
-		if n := testing.AllocsPerRun(5, func() { must(0, second(x.logprobs(row, 5, 20))) }); n != 0 {
-			t.Errorf("log probabilities: %v allocations", n)
-		}
-	}
-}
-
 func second(_ TokenLogprob, err error) error { return err }
 
 // The same steps, in Go and in llama.cpp's chain, which also has to be given the

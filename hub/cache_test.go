@@ -233,24 +233,6 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// The file system itself says that it is full.
-func TestFullDevice(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("needs /dev/full")
-	}
-	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	defer f.Close()
-	_, err = f.Write([]byte("x"))
-	h := testHub(t, Options{})
-	var disk *DiskError
-	if !errors.As(h.cache.disk(err), &disk) {
-		t.Errorf("%v is not a *DiskError", err)
-	}
-}
-
 func TestUnusableCacheDir(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	touch(t, filepath.Dir(file), "file")

@@ -206,32 +206,6 @@ func TestClientHasNoSecrets(t *testing.T) {
 	}
 }
 
-// The release archives are the last source, with links and a folder of their
-// own in them.
-func TestReleaseArchive(t *testing.T) {
-	data := tgz(t, "",
-		item{name: "llama-b1/libllama.so", link: "libllama.so.0", kind: '2'},
-		item{name: "llama-b1/libllama.so.0", data: "x"}, item{name: "llama-b1/libggml.so", data: "x"},
-		item{name: "llama-b1/libggml-base.so", data: "x"}, item{name: "llama-b1/libggml-cpu-x64.so", data: "x"},
-		item{name: "llama-b1/llama-server", data: "x"}, item{name: "llama-b1/LICENSE", data: "MIT"})
-	if runtime.GOOS != "linux" {
-		t.Skip("the archive is one for Linux")
-	}
-	s := serveFile(t, data)
-	h := testHub(t, Options{ReleaseURL: s.URL})
-	h.platform = platform{archive: &releaseArchive{"b1", "llama-b1-bin-ubuntu-x64.tar.gz", "v9", digestOf(data), int64(len(data))}}
-	libs, err := h.Libraries(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if filepath.Base(libs.Files.Llama) != "libllama.so" || libs.Release != "v9" {
-		t.Errorf("got %+v", libs)
-	}
-	if entries, _ := os.ReadDir(libs.Dir); len(entries) != 6 {
-		t.Errorf("%d files unpacked", len(entries))
-	}
-}
-
 func TestLibrariesElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	_, err := testHub(t, Options{LlamaDir: dir}).Libraries(t.Context())

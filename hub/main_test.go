@@ -134,7 +134,7 @@ func fakeClients(t *testing.T, names ...string) {
 	dir := t.TempDir()
 	for _, name := range names {
 		if err := os.Symlink(exe, filepath.Join(dir, name)); err != nil {
-			t.Skip("no symbolic links here: ", err)
+			t.Fatal(err)
 		}
 	}
 	t.Setenv("PATH", dir)

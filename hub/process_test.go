@@ -1,10 +1,8 @@
 package hub
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -62,44 +60,5 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	if gets, _, _ := s.seen(); gets != 1 {
 		t.Errorf("%d downloads, want one", gets)
-	}
-}
-
-// A client ends with the process that started it, however that ends.
-func TestClientDiesWithParent(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("needs the death signal of Linux")
-	}
-	cleanEnv(t)
-	fakeClients(t, "python3")
-	pid := filepath.Join(t.TempDir(), "pid")
-	t.Setenv("FAKE_PID", pid)
-	t.Setenv("FAKE_PIP", "hang")
-	dir := t.TempDir()
-	cmd, _ := child(t, dir, "pip:a==1/m.gguf")
-	half := func() string {
-		found, _ := filepath.Glob(filepath.Join(dir, "work", "*", "scratch", "pip", "half"))
-		return strings.Join(found, "")
-	}
-	waitFor(t, "the client", func() bool { return half() != "" })
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	data, err := os.ReadFile(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the client's end", func() bool {
-		state, err := os.ReadFile("/proc/" + string(data) + "/stat")
-		return err != nil || strings.Contains(string(state), ") Z ")
-	})
-	// What it left is removed by the next fetch, also of something else.
-	h := testHub(t, Options{CacheDir: dir})
-	w, err := h.begin(t.Context(), "other")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.end()
-	if left := half(); left != "" {
-		t.Errorf("%s was left behind", left)
 	}
 }

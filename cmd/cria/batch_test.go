@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -168,9 +167,6 @@ func TestBatchSaysWhatIsCutOff(t *testing.T) {
 // A batch that is killed and resumed answers every record once.
 func TestBatchResumeAfterKill(t *testing.T) {
 	testmodel.Model(t)
-	if runtime.GOOS == "windows" {
-		t.Skip("the killed process's file may be held for a while")
-	}
 	const records = 24
 	in, file := reviews(records), filepath.Join(t.TempDir(), "out.jsonl")
 	child := exec.Command(os.Args[0], "batch", "-q", verdict, "--out", file)
