@@ -37,16 +37,15 @@ func (s *Signature) CheckInputs(ex Example) error {
 }
 
 func (f Field) checkInput(value any) error {
-	if value == nil && f.Optional {
+	switch {
+	case f.Type.Kind == KindAny || value == nil && f.Optional:
 		return nil
-	}
-	switch f.Type.Kind {
-	case KindAny:
-		return nil
-	case KindString, KindLiteral:
+	case value == nil:
+		return fmt.Errorf("want %s, got null", f.Type)
+	case f.Type.Kind == KindString || f.Type.Kind == KindLiteral:
 		text, err := valueText(value)
-		if err == nil && f.Type.Kind == KindLiteral && !slices.Contains(f.Type.Values, text) {
-			err = fmt.Errorf("want one of %s, got %s", strings.Join(f.Type.Values, ", "), abbreviate(text, 40))
+		if err == nil {
+			err = f.Type.checkLiteral(text)
 		}
 		if err != nil {
 			return err
@@ -66,6 +65,14 @@ func (f Field) checkInput(value any) error {
 		return err
 	}
 	return f.check(exact)
+}
+
+// checkLiteral reports a text that is not in a closed set.
+func (t Type) checkLiteral(text string) error {
+	if t.Kind == KindLiteral && !slices.Contains(t.Values, text) {
+		return fmt.Errorf("want one of %s, got %s", strings.Join(t.Values, ", "), abbreviate(text, 40))
+	}
+	return nil
 }
 
 // exactly checks that a value of [parseJSON] is of a type. Unlike [coerceType],

@@ -105,6 +105,7 @@ func TestLinesFormatRejects(t *testing.T) {
 		want   string
 	}{
 		{"missing input", Example{}, `input "question" is missing`},
+		{"null", Example{"question": nil}, `input "question": want str, got null`},
 		{"unknown input", Example{"question": "a", "qestion": "b"}, `unknown input "qestion"`},
 		{"invalid UTF-8", Example{"question": "a\xffb"}, `field "question": the value is not valid UTF-8`},
 		{"another type", Example{"question": "a", "n": "many"}, `input "n": want int, got "\"many\""`},

@@ -96,7 +96,7 @@ func (s *Signature) WithInstruction(instruction string) (*Signature, error) {
 // WithDemos returns a copy with these demonstrations instead. Fields that the
 // signature does not have are ignored. A field may be missing from a demo, but
 // each demo needs at least one output and, if the signature has inputs, one
-// input. The demos must not be changed afterwards.
+// input; a value of a closed set must be in it. The demos must not be changed afterwards.
 func (s *Signature) WithDemos(demos ...Example) (*Signature, error) {
 	for i, demo := range demos {
 		if err := s.checkDemo(demo); err != nil {
@@ -116,10 +116,16 @@ func (s *Signature) checkDemo(demo Example) error {
 		return fmt.Errorf("it has no output field (want %s)", enumerate(s.outputs))
 	}
 	for _, f := range slices.Concat(s.inputs, s.outputs) {
-		if text, err := valueText(demo[f.Name]); err != nil {
+		value := demo[f.Name]
+		text, err := valueText(value)
+		switch {
+		case err == nil && !utf8.ValidString(text):
+			err = errors.New("the value is not valid UTF-8")
+		case err == nil && value != nil:
+			err = f.Type.checkLiteral(text)
+		}
+		if err != nil {
 			return fmt.Errorf("field %q: %w", f.Name, err)
-		} else if !utf8.ValidString(text) {
-			return fmt.Errorf("field %q: the value is not valid UTF-8", f.Name)
 		}
 	}
 	return nil

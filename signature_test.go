@@ -369,6 +369,10 @@ func TestDemosAreChecked(t *testing.T) {
 			t.Errorf("WithDemos(%v) = %v, want an error for demo 2", demo, err)
 		}
 	}
+	sig = mustParse(t, "q -> a: Literal['x', 'y']")
+	if _, err := sig.WithDemos(Example{"q": "1", "a": "z"}); err == nil || !strings.Contains(err.Error(), `field "a": want one of x, y, got "z"`) {
+		t.Errorf("a demo outside a closed set: %v", err)
+	}
 }
 
 func TestNewPredictPanicsOnABadDeclaration(t *testing.T) {

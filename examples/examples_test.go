@@ -17,7 +17,7 @@ func TestExamples(t *testing.T) {
 	for name, want := range map[string]string{
 		"classify":  "positive\n",
 		"question":  "Paris",
-		"reasoning": "Answer: ",
+		"reasoning": "Answer: 12",
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "run", "./"+name)

@@ -36,18 +36,24 @@ order of the input: a JSON object of the outputs.
 
 A member "id" that is not an input is copied to the line's output. What cannot
 be answered gives {"error": "..."} instead; the others go on, and the exit code
-is 1 at the end. Blank lines are skipped. Where answers repeat (temperature 0, or
-a seed), inputs that were just answered are not computed again.
+is 1 at the end. To try the failures again, give the lines that failed to another
+batch. Blank lines are skipped. Where answers repeat (temperature 0, or a seed),
+inputs that were answered before are not computed again; equal ones that are in
+work at the same time are.
 
 Every line is written at once and whole. A batch that was interrupted goes on
 with --resume: as many inputs are skipped as the output has lines, failures
-included, so the input must be the same.`,
+included, so the input and the signature must be the same.`,
 		Example: `  cria batch "review -> sentiment: Literal['positive','negative']" --in reviews.jsonl --out answers.jsonl
   cria batch "question -> answer" --in questions.jsonl --out answers.jsonl --resume
   cria batch "text -> name, age: int" --demos examples.jsonl < texts.jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New(`batch needs one signature, such as "question -> answer"; see cria batch --help`)
+				hint := "see cria batch --help"
+				if len(args) == 2 && isFile(args[1]) {
+					hint = "did you mean --in " + args[1] + "?"
+				}
+				return errors.New(`batch needs one signature, such as "question -> answer"; ` + hint)
 			}
 			return nil
 		},
@@ -80,19 +86,19 @@ func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
 	}
 	in, err := openBatchInput(f.inPath, f.in)
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("--in: %w", err)}
 	}
 	defer in.close()
-	out, err := openBatchOutput(f.outPath, f.out, f.resume)
+	out, err := openBatchOutput(f.outPath, f.out, sig, f.resume)
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("--out: %w", err)}
 	}
 	defer func() { err = cmp.Or(err, out.close(err)) }()
 	switch {
 	case in.total >= 0 && in.total < out.lines:
 		return tooManyLines(out.lines, in.total)
 	case out.lines > 0 && in.total == out.lines: // no need of a model
-		return f.finish(newTally(out.failed))
+		return f.finish(newTally(out))
 	}
 	f.slots = max(engine.DefaultSlots, min(f.concurrency, 64))
 	model, err := f.load(ctx)
@@ -101,6 +107,9 @@ func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
 	}
 	b := &batch{batchFlags: f, sig: sig, predictor: predictor, in: in, out: out}
 	err = b.run(cria.With(ctx, cria.Scope{LM: f.cached(model)}))
+	if err != nil && out.file != nil {
+		err = resumableError{err}
+	}
 	return cmp.Or(err, model.Close())
 }
 
@@ -116,6 +125,11 @@ func (f *batchFlags) validate(sig *cria.Signature) error {
 		return errors.New(`an output named "error" would read like a failure; give it another name`)
 	}
 	return f.predictFlags.validate()
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func sameFile(a, b string) bool {
@@ -153,10 +167,10 @@ func (b *batch) run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() {
 		defer close(records)
-		ended <- b.in.read(reading, b.sig, b.out.lines, records)
+		ended <- b.in.read(reading, b.sig, b.out, records)
 	}()
 
-	tally := newTally(b.out.failed)
+	tally := newTally(b.out)
 	bar := b.newBar()
 	err := inOrder(ctx, b.concurrency, window*b.concurrency, records, b.answer, func(a answer) error {
 		if err := b.out.write(a.line); err != nil {
@@ -170,8 +184,10 @@ func (b *batch) run(ctx context.Context) error {
 	if err == nil {
 		err = <-ended // after an error it may sit in a read that nothing ends
 	}
-	failure := b.finish(tally)
-	return cmp.Or(err, failure)
+	if err != nil && tally.records == 0 {
+		return err
+	}
+	return cmp.Or(err, b.finish(tally))
 }
 
 // finish sums up and returns an error if the output has failures.
@@ -186,6 +202,7 @@ func (f *batchFlags) finish(t *tally) error {
 type answer struct {
 	line       string           // of the output
 	prediction *cria.Prediction // nil: the record failed
+	failure    string           // "": it did not
 }
 
 // answer fails only if ctx ends: failures of a record are its answer.
@@ -194,20 +211,22 @@ func (b *batch) answer(ctx context.Context, r record) (answer, error) {
 	if err != nil && ctx.Err() != nil {
 		return answer{}, ctx.Err()
 	}
+	a := answer{prediction: prediction}
 	var names []string
 	values := cria.Example{}
 	if r.hasID {
 		names, values["id"] = append(names, "id"), r.id
 	}
 	if err != nil {
-		names, values["error"] = append(names, "error"), message(err)
+		a.failure = fmt.Sprintf("line %d: %s", r.line, message(err))
+		names, values["error"] = append(names, "error"), a.failure
 	} else {
 		for _, name := range outputNames(b.sig) {
 			names, values[name] = append(names, name), prediction.Value[name]
 		}
 	}
-	line, err := jsonObject(names, values)
-	return answer{line, prediction}, err
+	a.line, err = jsonObject(names, values)
+	return a, err
 }
 
 func (b *batch) predict(ctx context.Context, r record) (*cria.Prediction, error) {

@@ -62,30 +62,35 @@ func (in *batchInput) close() {
 
 // record is one line of the input.
 type record struct {
+	line   int
 	inputs cria.Example
 	id     any
 	hasID  bool
 	err    error // why the line has no inputs
 }
 
-// read sends the records to a channel, but for the first few.
-func (in *batchInput) read(ctx context.Context, sig *cria.Signature, skip int, to chan<- record) error {
+// read sends the records to a channel, but for those that the output has.
+func (in *batchInput) read(ctx context.Context, sig *cria.Signature, out *batchOutput, to chan<- record) error {
 	n := 0
 	for line, err := range textLines(in.r) {
 		if err != nil {
 			return fmt.Errorf("reading the input: %w", err)
 		}
-		if n++; n <= skip {
+		r := line.record(sig)
+		if n++; n <= out.lines {
+			if err := out.checkID(n, r); err != nil {
+				return usageError{err}
+			}
 			continue
 		}
 		select {
-		case to <- line.record(sig):
+		case to <- r:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	if n < skip {
-		return tooManyLines(skip, n)
+	if n < out.lines {
+		return tooManyLines(out.lines, n)
 	}
 	return nil
 }
@@ -102,6 +107,9 @@ func textLines(r io.Reader) iter.Seq2[textLine, error] {
 		buf := bufio.NewReader(r)
 		for n := 1; ; n++ {
 			line, end := readLine(buf)
+			if n == 1 {
+				line.text = bytes.TrimPrefix(line.text, []byte("\ufeff")) // some editors' first bytes
+			}
 			line.number, line.text = n, bytes.TrimSpace(line.text)
 			if len(line.text) > 0 && !yield(line, nil) {
 				return
@@ -132,28 +140,30 @@ func readLine(r *bufio.Reader) (line textLine, err error) {
 }
 
 func (l textLine) record(sig *cria.Signature) record {
-	var r record
-	switch {
-	case l.long:
-		r.err = fmt.Errorf("line %d: longer than %d MiB", l.number, maxInput>>20)
-		return r
-	case !utf8.Valid(l.text):
-		r.err = fmt.Errorf("line %d: not valid UTF-8", l.number)
-		return r
-	}
-	err := decodeJSON(l.text, &r.inputs)
-	if err == nil && r.inputs == nil {
-		err = errors.New("got null")
-	}
-	if err != nil {
-		r.err = fmt.Errorf("line %d: want a JSON object of inputs: %w", l.number, err)
-		return r
-	}
-	if !declares(sig, "id") {
+	r := record{line: l.number}
+	r.inputs, r.err = l.object()
+	if r.err == nil && !declares(sig, "id") {
 		r.id, r.hasID = r.inputs["id"]
 		delete(r.inputs, "id")
 	}
 	return r
+}
+
+// object reads a line that is a JSON object of fields.
+func (l textLine) object() (cria.Example, error) {
+	switch {
+	case l.long:
+		return nil, fmt.Errorf("longer than %d MiB", maxInput>>20)
+	case !utf8.Valid(l.text):
+		return nil, errors.New("not valid UTF-8")
+	case l.text[0] != '{':
+		return nil, fmt.Errorf("want a JSON object of fields, got %.40q", l.text)
+	}
+	var ex cria.Example
+	if err := decodeJSON(l.text, &ex); err != nil {
+		return nil, fmt.Errorf("want a JSON object of fields: %w", err)
+	}
+	return ex, nil
 }
 
 // declares reports whether a field of the signature has this name.

@@ -3,24 +3,32 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+
+	"github.com/cria-lm/cria"
 )
 
 // batchOutput is where answers go, one line each.
 type batchOutput struct {
-	w      io.Writer
-	file   *os.File // nil for standard output
-	isNew  bool     // the file was made by this run
-	lines  int      // that were there before
-	failed int      // of them, failures
-	wrote  bool
+	w     io.Writer
+	file  *os.File // nil for standard output
+	isNew bool     // the file was made by this run
+	wrote bool
+
+	// What was there before.
+	lines   int
+	failed  int
+	failure string         // the first
+	ids     map[int]string // by line from 1, as JSON
 }
 
-func openBatchOutput(path string, stdout io.Writer, resume bool) (*batchOutput, error) {
+func openBatchOutput(path string, stdout io.Writer, sig *cria.Signature, resume bool) (*batchOutput, error) {
 	if path == "-" {
 		return &batchOutput{w: stdout}, nil
 	}
@@ -32,7 +40,7 @@ func openBatchOutput(path string, stdout io.Writer, resume bool) (*batchOutput, 
 	case err != nil:
 		return nil, err
 	case info.Mode().IsRegular() && resume:
-		return resumeOutput(path)
+		return resumeOutput(path, sig)
 	case info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s exists: give --resume to go on, or remove it", path)
 	case resume:
@@ -43,13 +51,13 @@ func openBatchOutput(path string, stdout io.Writer, resume bool) (*batchOutput, 
 }
 
 // resumeOutput goes on behind the last whole line of a file.
-func resumeOutput(path string) (*batchOutput, error) {
+func resumeOutput(path string, sig *cria.Signature) (*batchOutput, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	out := &batchOutput{w: f, file: f}
-	end, err := out.count(f)
+	out := &batchOutput{w: f, file: f, ids: map[int]string{}}
+	end, err := out.count(f, sig)
 	if err == nil {
 		err = f.Truncate(end)
 	}
@@ -64,7 +72,7 @@ func resumeOutput(path string) (*batchOutput, error) {
 
 // count counts the whole lines and returns where they end. What follows is half
 // a line at most: of a file that a batch did not write nothing must be cut off.
-func (out *batchOutput) count(r io.Reader) (end int64, err error) {
+func (out *batchOutput) count(r io.Reader, sig *cria.Signature) (end int64, err error) {
 	buf := bufio.NewReader(r)
 	for {
 		line, err := buf.ReadBytes('\n')
@@ -75,15 +83,53 @@ func (out *batchOutput) count(r io.Reader) (end int64, err error) {
 			return end, nil
 		}
 		var answer map[string]json.RawMessage
-		if !bytes.HasPrefix(line, []byte("{")) || json.Unmarshal(line, &answer) != nil {
-			return 0, fmt.Errorf("line %d is not an answer: this is no output to go on with", out.lines+1)
-		}
-		if answer["error"] != nil {
-			out.failed++
+		if !bytes.HasPrefix(line, []byte("{")) || json.Unmarshal(line, &answer) != nil || !answers(answer, sig) {
+			return 0, fmt.Errorf("line %d is not an answer to %q: this is no output to go on with", out.lines+1, sig)
 		}
 		out.lines++
+		if text, failed := answer["error"]; failed {
+			if out.failed++; out.failed == 1 {
+				_ = json.Unmarshal(text, &out.failure) // if it is no text it has none
+			}
+		}
+		if id, ok := answer["id"]; ok && !declares(sig, "id") {
+			out.ids[out.lines] = string(id)
+		}
 		end += int64(len(line))
 	}
+}
+
+// answers reports whether a line's members are a failure's or a signature's.
+func answers(line map[string]json.RawMessage, sig *cria.Signature) bool {
+	want := outputNames(sig)
+	if _, failed := line["error"]; failed {
+		want = []string{"error"}
+	}
+	if _, hasID := line["id"]; hasID && !slices.Contains(want, "id") {
+		want = append(want, "id")
+	}
+	for _, name := range want {
+		if _, ok := line[name]; !ok {
+			return false
+		}
+	}
+	return len(line) == len(want)
+}
+
+// checkID reports that a line of the output answers another record.
+func (out *batchOutput) checkID(n int, r record) error {
+	id := ""
+	if r.hasID {
+		var err error
+		if id, err = encodeJSON(r.id); err != nil {
+			return err
+		}
+	}
+	if had := out.ids[n]; id != had {
+		return fmt.Errorf("line %d of the output has the id %s, line %d of the input %s: they do not belong together",
+			n, cmp.Or(had, "none"), r.line, cmp.Or(id, "none"))
+	}
+	return nil
 }
 
 // write hands a line to the system whole, so that a batch that is killed leaves

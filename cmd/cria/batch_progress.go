@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -17,20 +18,23 @@ type tally struct {
 	records       int
 	failed        int
 	failedBefore  int // in the output that the batch went on with
+	firstFailure  string
+	before        int // records that the output had
 	cutOff        int
 	cached        int
 	prompt, reply int // tokens, those of replies from the cache not counted
 	reused        int // of prompt, what was computed for others
 }
 
-func newTally(failedBefore int) *tally {
-	return &tally{start: time.Now(), failedBefore: failedBefore}
+func newTally(out *batchOutput) *tally {
+	return &tally{start: time.Now(), before: out.lines, failedBefore: out.failed, firstFailure: out.failure}
 }
 
 func (t *tally) add(a answer) {
 	t.records++
 	if a.prediction == nil {
 		t.failed++
+		t.firstFailure = cmp.Or(t.firstFailure, a.failure)
 		return
 	}
 	if a.prediction.Finish == cria.FinishLength {
@@ -46,27 +50,30 @@ func (t *tally) add(a answer) {
 }
 
 func (t *tally) summary() string {
+	if t.records == 0 && t.before > 0 {
+		return fmt.Sprintf("nothing left to do: the output has all %s", english.Plural(t.before, "record", ""))
+	}
 	took := time.Since(t.start).Seconds()
 	cutOff := ""
 	if t.cutOff > 0 {
 		cutOff = fmt.Sprintf(", %d cut off (see --max-tokens)", t.cutOff)
 	}
-	return fmt.Sprintf("%s, %d failed%s, %d cached; %s tokens in, %s of them from prefixes in the cache, %s out; %.1f s, %.1f records/s, %.1f tokens/s",
-		english.Plural(t.records, "record", ""), t.failed, cutOff, t.cached,
+	return fmt.Sprintf("%s, %d failed%s, %s; %s tokens in, %s of them from shared prefixes, %s out; %.1f s, %.1f records/s, %.1f tokens/s",
+		english.Plural(t.records, "record", ""), t.failed, cutOff, english.Plural(t.cached, "cache hit", ""),
 		humanize.Comma(int64(t.prompt)), humanize.Comma(int64(t.reused)), humanize.Comma(int64(t.reply)),
 		took, float64(t.records)/took, float64(t.reply)/took)
 }
 
 // failure is the error of a batch whose output, as a whole, has failures.
 func (t *tally) failure() error {
-	switch failed := t.failed + t.failedBefore; {
-	case failed == 0:
+	failed, before := t.failed+t.failedBefore, ""
+	if failed == 0 {
 		return nil
-	case t.failedBefore > 0:
-		return fmt.Errorf("%s failed, %d of them before --resume; the output says why", english.Plural(failed, "record", ""), t.failedBefore)
-	default:
-		return fmt.Errorf("%s failed; the output says why", english.Plural(failed, "record", ""))
 	}
+	if t.failedBefore > 0 {
+		before = fmt.Sprintf(", %d of them before --resume", t.failedBefore)
+	}
+	return fmt.Errorf("%s failed%s; the output says why (first: %s)", english.Plural(failed, "record", ""), before, t.firstFailure)
 }
 
 // batchBar shows on a terminal how far a batch is. Nil shows nothing.

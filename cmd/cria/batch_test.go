@@ -74,7 +74,7 @@ func TestBatch(t *testing.T) {
 	in := write(t, "in.jsonl", reviews(20))
 	file := filepath.Join(t.TempDir(), "out.jsonl")
 	code, out, stderr := criaRun(t, "", "batch", verdict, "--in", in, "--out", file)
-	if code != 0 || out != "" || !strings.HasPrefix(stderr, "cria: 20 records, 0 failed, 0 cached; ") || strings.Count(stderr, "\n") != 1 {
+	if code != 0 || out != "" || !strings.HasPrefix(stderr, "cria: 20 records, 0 failed, 0 cache hits; ") || strings.Count(stderr, "\n") != 1 {
 		t.Fatalf("exit code %d, output %q, errors %q", code, out, stderr)
 	}
 	concurrent := read(t, file)
@@ -100,7 +100,7 @@ func read(t testing.TB, path string) string {
 // A record that fails has its line, its id where it could be read, and leaves
 // the others alone. Blank lines are none.
 func TestBatchFailures(t *testing.T) {
-	in := "\n" + `{"id": "a<b", "review": "I loved it."}
+	in := "\ufeff\n" + `{"id": "a<b", "review": "I loved it."}
 {"id": 12345678901234567890, "text": "no review"}
 
 not JSON
@@ -111,11 +111,11 @@ null
 	code, out, stderr := criaRun(t, in, "batch", "--concurrency", "1", verdict)
 	want := []string{
 		`^{"id":"a<b","sentiment":"positive"}$`,
-		`^{"id":12345678901234567890,"error":"inputs do not fit the signature: input \"review\" is missing; unknown input`,
-		`^{"error":"line 5: want a JSON object of inputs: invalid`,
-		`^{"error":"line 6: want a JSON object of inputs: got null"}$`,
-		`^{"error":"line 7: want a JSON object of inputs: json: cannot`,
-		`^{"error":"inputs do not fit the signature: unknown input \"extra\"`,
+		`^{"id":12345678901234567890,"error":"line 3: inputs do not fit the signature: input \"review\" is missing; unknown input`,
+		`^{"error":"line 5: want a JSON object of fields, got \"not JSON\""}$`,
+		`^{"error":"line 6: want a JSON object of fields, got \"null\""}$`,
+		`^{"error":"line 7: want a JSON object of fields, got \"[1]\""}$`,
+		`^{"error":"line 8: inputs do not fit the signature: unknown input \"extra\"`,
 		`^{"error":"line 9: not valid UTF-8"}$`,
 		`^{"sentiment":"positive"}$`,
 	}
@@ -129,7 +129,7 @@ null
 			t.Errorf("line %d is %s, want %s", i+1, line, want[i])
 		}
 	}
-	if code != exitFailure || !strings.HasSuffix(stderr, "\ncria: 6 records failed; the output says why\n") || !strings.Contains(stderr, "8 records, 6 failed, 1 cached;") {
+	if code != exitFailure || !strings.Contains(stderr, "\ncria: 6 records failed; the output says why (first: line 3: inputs do not fit") || !strings.Contains(stderr, "8 records, 6 failed, 1 cache hit;") {
 		t.Errorf("exit code %d, errors %q", code, stderr)
 	}
 }
@@ -147,7 +147,7 @@ func TestBatchLongLine(t *testing.T) {
 func TestBatchIDs(t *testing.T) {
 	for signature, want := range map[string]string{
 		"id -> flag: Literal['x']": `{"flag":"x"}`,
-		"-> id: Literal['x']":      `{"error":"inputs do not fit the signature: unknown input \"id\" (the signature is \"-> id: Literal['x']\")"}`,
+		"-> id: Literal['x']":      `{"error":"line 1: inputs do not fit the signature: unknown input \"id\" (the signature is \"-> id: Literal['x']\")"}`,
 		"-> flag: Literal['x']":    `{"id":{"a":null},"flag":"x"}`,
 	} {
 		_, out, stderr := criaRun(t, `{"id": {"a": null}}`, "batch", "-q", "--", signature)
@@ -213,7 +213,7 @@ func TestBatchResumeAfterKill(t *testing.T) {
 		t.Errorf("exit code %d, errors %q, want %q", code, stderr, want)
 	}
 	wantReviews(t, read(t, file), records)
-	if code, _, stderr := criaRun(t, "", args...); code != 0 || !strings.HasPrefix(stderr, "cria: 0 records, 0 failed") {
+	if code, _, stderr := criaRun(t, "", args...); code != 0 || !strings.HasPrefix(stderr, "cria: nothing left to do: the output has all 24 records") {
 		t.Errorf("with nothing left: exit code %d, errors %q", code, stderr)
 	}
 	wantReviews(t, read(t, file), records)
@@ -229,7 +229,7 @@ func TestBatchResume(t *testing.T) {
 		t.Fatalf("exit code %d, errors %q", code, stderr)
 	}
 	code, _, stderr := criaRun(t, in, "batch", "--resume", verdict, "--out", file)
-	if code != exitFailure || !strings.HasSuffix(stderr, "cria: 1 record failed, 1 of them before --resume; the output says why\n") {
+	if code != exitFailure || !strings.HasSuffix(stderr, "cria: 1 record failed, 1 of them before --resume; the output says why (first: line 1: inputs do not fit the signature: input \"review\" is missing)\n") {
 		t.Errorf("exit code %d, errors %q", code, stderr)
 	}
 	_, answers, _ := strings.Cut(read(t, file), "\n")
@@ -240,6 +240,18 @@ func TestBatchResume(t *testing.T) {
 		args = append([]string{"batch", "-q", "--resume", verdict, "--out", file}, args...)
 		if code, _, stderr := criaRun(t, first, args...); code != exitUsage || !strings.Contains(stderr, "the output has 4 lines, but the input only 2") {
 			t.Errorf("%s: exit code %d, errors %q", name, code, stderr)
+		}
+	}
+}
+
+// An output that answers other records is left alone.
+func TestBatchResumeOfOtherRecords(t *testing.T) {
+	const had = `{"id":7,"sentiment":"positive"}` + "\n"
+	file := write(t, "out.jsonl", had)
+	for name, in := range map[string]string{"another id": reviews(2), "no id": "{\"review\": \"a\"}\n{\"review\": \"b\"}\n"} {
+		code, _, stderr := criaRun(t, in, "batch", verdict, "--out", file, "--resume")
+		if code != exitUsage || !strings.Contains(stderr, "line 1 of the output has the id 7, line 1 of the input") || read(t, file) != had {
+			t.Errorf("%s: exit code %d, errors %q, output %q", name, code, stderr, read(t, file))
 		}
 	}
 }
@@ -284,6 +296,25 @@ func TestBatchInterrupted(t *testing.T) {
 	}
 }
 
+// Who interrupts a batch with a file is told how to go on.
+func TestBatchInterruptedWithFile(t *testing.T) {
+	testmodel.Model(t)
+	in, feed := io.Pipe()
+	defer in.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_, _ = io.WriteString(feed, reviews(1))
+		cancel()
+	}()
+	var stderr bytes.Buffer
+	file := filepath.Join(t.TempDir(), "out.jsonl")
+	code := run(ctx, []string{"batch", verdict, "--out", file}, streams{in: in, out: io.Discard, err: &stderr})
+	if code != exitInterrupted || !strings.HasSuffix(stderr.String(), "cria: interrupted; the same command with --resume goes on\n") {
+		t.Errorf("exit code %d, errors %q", code, stderr.String())
+	}
+}
+
 // brokenWriter takes n writes.
 type brokenWriter struct{ n int }
 
@@ -306,6 +337,7 @@ func TestBatchOutputFails(t *testing.T) {
 func TestBatchMistakes(t *testing.T) {
 	in := write(t, "in.jsonl", reviews(2))
 	other := write(t, "notes.txt", "my notes")
+	answered := write(t, "answered.jsonl", `{"id":0,"sentiment":"positive"}`+"\n")
 	for name, tt := range map[string]struct {
 		args []string
 		want string
@@ -319,7 +351,9 @@ func TestBatchMistakes(t *testing.T) {
 		"much concurrency":     {[]string{verdict, "--concurrency", "257"}, "--concurrency 257 is not from 1 to 256"},
 		"resume nothing":       {[]string{verdict, "--resume"}, "--resume needs --out"},
 		"onto itself":          {[]string{verdict, "--in", in, "--out", in, "--resume"}, "the same file"},
+		"input as argument":    {[]string{verdict, in}, "did you mean --in " + in + "?"},
 		"onto another's file":  {[]string{verdict, "--in", in, "--out", other, "--resume"}, "notes.txt: line 1 is not an answer"},
+		"another signature":    {[]string{"review -> stars: int", "--in", in, "--out", answered, "--resume"}, "line 1 is not an answer to"},
 		"an output error":      {[]string{"q -> error"}, `an output named "error"`},
 		"zero max tokens":      {[]string{verdict, "--max-tokens", "0"}, "--max-tokens 0"},
 		"negative temperature": {[]string{verdict, "--temperature", "-1"}, "temperature -1"},

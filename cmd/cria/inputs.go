@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -122,21 +121,15 @@ func readDemos(path string) ([]cria.Example, error) {
 	}
 	defer f.Close()
 	var demos []cria.Example
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxInput)
-	for n := 1; lines.Scan(); n++ {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
+	for line, err := range textLines(f) {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		var demo cria.Example
-		if err := decodeJSON(line, &demo); err != nil {
-			return nil, fmt.Errorf("%s:%d: want a JSON object of inputs and outputs: %w", path, n, err)
+		demo, err := line.object()
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, line.number, err)
 		}
 		demos = append(demos, demo)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(demos) == 0 {
 		return nil, errors.New(path + ": no demonstration in it")

@@ -45,7 +45,11 @@ func run(ctx context.Context, args []string, std streams) int {
 		return exitOK
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintln(std.err, "cria: interrupted")
+		what := "interrupted"
+		if errors.As(err, new(resumableError)) {
+			what += "; the same command with --resume goes on"
+		}
+		fmt.Fprintln(std.err, "cria: "+what)
 		return exitInterrupted
 	}
 	fmt.Fprintln(std.err, "cria: "+message(err))
@@ -63,6 +67,11 @@ func message(err error) string {
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// resumableError marks what was interrupted and can go on.
+type resumableError struct{ error }
+
+func (e resumableError) Unwrap() error { return e.error }
 
 // unavailableError marks libraries or a model that cannot be had.
 type unavailableError struct{ error }

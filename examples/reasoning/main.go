@@ -45,7 +45,7 @@ func run(ctx context.Context, name string) error {
 	defer model.Close()
 
 	solve := cria.NewChainOfThought[Problem, Solution]("", nil)
-	solution, err := solve.Call(cria.With(ctx, cria.Scope{LM: model}), Problem{"What is 15 * 23?"})
+	solution, err := solve.Call(cria.With(ctx, cria.Scope{LM: model}), Problem{"What is 7 plus 5?"})
 	if err != nil {
 		return err
 	}
