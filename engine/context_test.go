@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/cria-lm/cria/llama"
 )
 
 // What is held is computed again if it cannot be kept.
@@ -14,14 +12,11 @@ func TestForget(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
 	defer e.Close()
-	steps := 0
-	decode := e.sched.decode
-	e.sched.decode = func(b *llama.Batch) int32 {
-		if steps++; steps == 12 {
+	beforeSteps(e, func(step int) {
+		if step == 12 {
 			e.queue.call(e.forget)
 		}
-		return decode(b)
-	}
+	})
 	var requests []*Request
 	for i := range 3 {
 		requests = append(requests, &Request{Prompt: story(t, e, i, 40), MaxTokens: 10})
@@ -36,15 +31,12 @@ func TestContextLost(t *testing.T) {
 	e := newTestEngine(t, &Options{ContextLength: 2048, BatchSize: smallBatch})
 	defer e.Close()
 	running := make(chan struct{})
-	decode := e.sched.decode
-	steps := 0
-	e.sched.decode = func(b *llama.Batch) int32 {
-		if steps++; steps == 3 {
+	beforeSteps(e, func(step int) {
+		if step == 3 {
 			e.params.NOutputsMax = 1 // fewer than sequences: no context is made
 			close(running)
 		}
-		return decode(b)
-	}
+	})
 	first := make(chan []result)
 	go func() { first <- together(t, e, []*Request{{Prompt: story(t, e, 0, 40), MaxTokens: 900}}) }()
 	<-running

@@ -153,14 +153,11 @@ func (m *memoryTest) cancelled(t *testing.T) {
 	e := m.engine(t, Options{ContextLength: 256})
 	requests := m.requests(t, e, 6, 40, 10, 12)
 	ctx, cancel := context.WithCancel(t.Context())
-	steps := 0
-	decode := e.sched.decode
-	e.sched.decode = func(b *llama.Batch) int32 {
-		if steps++; steps == 5 {
+	beforeSteps(e, func(step int) {
+		if step == 5 {
 			cancel()
 		}
-		return decode(b)
-	}
+	})
 	done := make(chan error)
 	for _, r := range requests[:2] {
 		go func() {
@@ -182,17 +179,14 @@ func (m *memoryTest) grown(t *testing.T) {
 	e := m.engine(t, Options{ContextLength: 512, CacheLength: 4096})
 	first := make(chan []result)
 	started := make(chan struct{})
-	steps := 0
-	decode := e.sched.decode
 	if e.sched.cells != firstCells {
 		t.Fatalf("the cache begins with %d cells, want %d", e.sched.cells, firstCells)
 	}
-	e.sched.decode = func(b *llama.Batch) int32 {
-		if steps++; steps == 5 {
+	beforeSteps(e, func(step int) {
+		if step == 5 {
 			close(started)
 		}
-		return decode(b)
-	}
+	})
 	go func() { first <- together(t, e, m.requests(t, e, 1, 60, 10, 100)) }()
 	<-started
 	m.check(t, together(t, e, m.requests(t, e, 4, 40, 250, 8)))
@@ -297,14 +291,12 @@ func (*narrow) Allowed(t Token) bool { return t >= narrowFirst && t < narrowEnd 
 func (m *memoryTest) guessed(t *testing.T) {
 	e := m.engine(t, Options{ContextLength: 256})
 	var guessed, right atomic.Int32
-	decode := e.sched.decode
-	e.sched.decode = func(b *llama.Batch) int32 {
+	beforeSteps(e, func(int) {
 		cheap(e) // in spite of what it learns
 		for _, slot := range e.sched.slots {
 			guessed.Add(int32(len(slot.draft)))
 		}
-		return decode(b)
-	}
+	})
 	var all sync.WaitGroup
 	var outputs [5]narrow
 	for i := range outputs {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/cria-lm/cria/llama"
 )
 
 func TestPriority(t *testing.T) {
@@ -80,19 +78,15 @@ func TestMillionRequests(t *testing.T) {
 	e := newTestEngine(t, &Options{ContextLength: 512, QueueLength: 4})
 	defer e.Close()
 	decoding, goOn := make(chan struct{}), make(chan struct{})
-	decode := e.sched.decode
-	e.sched.decode = func(b *llama.Batch) int32 {
-		if decoding != nil {
+	beforeSteps(e, func(step int) {
+		if step == 1 {
 			close(decoding)
-			decoding = nil
 			<-goOn
 		}
-		return decode(b)
-	}
-	started := decoding
+	})
 	served := make(chan []result)
 	go func() { served <- together(t, e, []*Request{{Prompt: []Token{20}, MaxTokens: 4}}) }()
-	<-started
+	<-decoding
 	for range 4 {
 		go func() { served <- together(t, e, []*Request{{Prompt: []Token{20, 21}, MaxTokens: 4}}) }()
 	}

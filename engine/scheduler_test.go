@@ -142,6 +142,17 @@ func (f *faulty) wrap(decode func(*llama.Batch) int32) func(*llama.Batch) int32 
 	}
 }
 
+// beforeSteps calls f before each of an engine's batches, with its number from 1.
+func beforeSteps(e *Engine, f func(step int)) {
+	decode := e.sched.decode
+	steps := 0
+	e.sched.decode = func(b *llama.Batch) int32 {
+		steps++
+		f(steps)
+		return decode(b)
+	}
+}
+
 // beside makes an engine's decoding fail as f says, while several requests run: one
 // alone that finds no room can only fail.
 func (f *faulty) beside(e *Engine) {
