@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -17,11 +19,12 @@ const (
 )
 
 // admit starts requests that there is room for: first those that wait for it
-// already, then those of the queue.
+// already, then those of the queue, but the more urgent before all others.
 func (e *Engine) admit() {
 	s := &e.sched
+	slices.SortStableFunc(s.ready, func(a, b *slot) int { return cmp.Compare(b.job.req.Priority, a.job.req.Priority) })
 	for i := 0; ; {
-		if i == len(s.ready) && !e.take() {
+		if i == len(s.ready) && !e.take(math.MinInt) {
 			return
 		}
 		switch slot := s.ready[i]; e.place(slot) {
@@ -32,22 +35,31 @@ func (e *Engine) admit() {
 		case passed:
 			i++
 		case full:
-			return
+			if slot.job.req.Priority == math.MaxInt || !e.take(slot.job.req.Priority+1) {
+				return
+			}
+			i = len(s.ready) - 1
 		}
 	}
 }
 
-// take adds a request of the queue to the ready ones, if there is one and a slot
-// is free.
-func (e *Engine) take() bool {
+// take adds a request of the queue to the ready ones, if there is one of at least
+// this priority and a slot is free, or has a reader that does not read.
+func (e *Engine) take(priority int) bool {
 	s := &e.sched
-	if len(s.slots)+len(s.ready) >= s.most {
+	if !e.queue.waits(priority) {
+		return false
+	}
+	parked := 0
+	for _, slot := range s.ready {
+		if slot.job.behind() {
+			parked++
+		}
+	}
+	if len(s.slots)+len(s.ready)-parked >= s.most && !e.park() {
 		return false
 	}
 	j := e.queue.take()
-	if j == nil {
-		return false
-	}
 	if len(s.idle) == 0 {
 		s.idle = append(s.idle, &slot{})
 	}
@@ -69,6 +81,9 @@ func (e *Engine) place(slot *slot) admission {
 	if slot.over {
 		s.slots = append(s.slots, slot)
 		return admitted
+	}
+	if slot.job.behind() {
+		return passed
 	}
 	salt := slot.job.req.Salt
 	most := len(slot.tokens)
@@ -97,6 +112,9 @@ func (e *Engine) place(slot *slot) admission {
 		}
 		s.touch(f.node)
 		if e.makeRoom(need) {
+			continue
+		}
+		if e.lost == nil && e.park() {
 			continue
 		}
 		if e.lost != nil || len(s.slots) > 0 {
@@ -140,6 +158,9 @@ func (e *Engine) attach(slot *slot, f found, n int) bool {
 		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
+	if s.evicted.returned(slot.job.req.Salt, slot.tokens) {
+		b.reuse()
+	}
 	b.leaf.tokens = slices.Grow(b.leaf.tokens, min(slot.budget, fewTokens))
 	slot.branch, slot.pending, slot.planned = b, len(slot.tokens)-n, len(slot.tokens)
 	if slot.job.usage.CachedTokens == 0 {
@@ -245,6 +266,7 @@ func (e *Engine) evict(since time.Time) bool {
 	if oldest < 0 {
 		return false
 	}
+	s.evicted.add(s.cached[oldest])
 	e.drop(s.cached[oldest])
 	s.cached = slices.Delete(s.cached, oldest, oldest+1)
 	return true

@@ -41,7 +41,7 @@ type Options struct {
 	// once, and of finished ones whose prefixes may be used again: requests that
 	// do not fit beside others wait. Each 1,024 cost memory, 22 MiB for a model of
 	// 135M parameters, but only when they are needed: the cache begins small and
-	// grows. If zero, it is 4 times ContextLength; it is never less than that.
+	// grows. If zero, it is 4 times ContextLength. It is never less than ContextLength.
 	CacheLength int
 
 	// Slots is how many requests run at once, at most 64. If zero,
@@ -82,7 +82,7 @@ type Options struct {
 type Engine struct {
 	model    *llama.Model
 	vocab    *Vocab
-	files    []string // of the model
+	files    modelFiles
 	template string
 	limit    int  // tokens of a sequence
 	states   bool // a sequence has a state of all its tokens, instead of cells or beside them
@@ -136,7 +136,7 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 // loaded is a model, and what says how many threads compute with it.
 type loaded struct {
 	model *llama.Model
-	files []string
+	files modelFiles
 	gov   *governor
 }
 
@@ -147,14 +147,18 @@ func load(ctx context.Context, path string, threads, gpuLayers int) (*loaded, er
 		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
 	}
 	// llama.cpp ends the process on some files that are not whole.
-	files, err := gguf.Parts(path)
+	paths, err := gguf.Parts(path)
+	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
+	}
+	files, err := statFiles(paths)
 	if err != nil {
 		return nil, fmt.Errorf("engine: model: %w", err)
 	}
 	gov := newGovernor(cmp.Or(threads, DefaultThreads()), threads != 0)
 	p := llama.DefaultModelParams()
 	p.NGPULayers = int32(gpuLayers)
-	model, err := llama.LoadModel(files[0], p, func(float32) bool { return ctx.Err() == nil })
+	model, err := llama.LoadModel(paths[0], p, func(float32) bool { return ctx.Err() == nil })
 	m := &loaded{model, files, gov}
 	if ctx.Err() != nil {
 		err = ctx.Err()

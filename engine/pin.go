@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,8 @@ import (
 
 // Prefix is a pinned prefix: tokens that many prompts begin with, such as a
 // program's instruction and demonstrations, computed once and kept in the cache
-// until Release. A request finds it by beginning with its tokens, under its salt.
+// until Release. A request finds it by beginning with its tokens, under its salt,
+// unless it has both a seed and a temperature: see [Sampling].
 // There may be 48.
 //
 // A prefix that is pinned is given up only for a request that would not fit into
@@ -37,7 +39,7 @@ type PinOptions struct {
 // that begins with it are then all that has to be computed. The request waits its
 // turn as others do; a snapshot is read between two steps. The error wraps that of a snapshot that could not be written
 // only if nothing else went wrong: the prefix is pinned then, and not nil.
-func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (*Prefix, error) {
+func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (p *Prefix, err error) {
 	var o PinOptions
 	if opts != nil {
 		o = *opts
@@ -48,17 +50,20 @@ func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (*Pr
 	}
 	key := snapshotKey{}
 	if o.Snapshot != "" {
-		key = e.snapshotKey(req.Prompt)
-		if b := e.restore(ctx, o.Snapshot, key, req); b != nil {
-			return &Prefix{e: e, branch: b, restored: true}, nil
+		var keyErr error
+		if key, keyErr = e.snapshotKey(req.Prompt); keyErr == nil {
+			if b := e.restore(ctx, o.Snapshot, key, req); b != nil {
+				return &Prefix{e: e, branch: b, restored: true}, nil
+			}
 		}
+		defer func() { err = cmp.Or(err, keyErr) }()
 	}
 	b, err := e.pin(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	p := &Prefix{e: e, branch: b}
-	if o.Snapshot != "" && b != nil {
+	p = &Prefix{e: e, branch: b}
+	if b != nil && key != (snapshotKey{}) {
 		err = p.save(o.Snapshot, key)
 	}
 	return p, err

@@ -107,15 +107,13 @@ func (q *queue) call(f func()) bool {
 	return true
 }
 
-// runCalls runs what [queue.call] was given.
-func (q *queue) runCalls() {
+// takeCalls hands what [queue.call] was given to the owner.
+func (q *queue) takeCalls() []func() {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	calls := q.calls
 	q.calls = nil
-	q.mu.Unlock()
-	for _, f := range calls {
-		f()
-	}
+	return calls
 }
 
 // wake makes the owner look again.
@@ -135,6 +133,13 @@ func (q *queue) wait(idle bool) (closed bool) {
 	}
 	q.news = false
 	return q.closed
+}
+
+// waits reports whether a request of at least this priority waits.
+func (q *queue) waits(priority int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) > 0 && q.waiting[0].req.Priority >= priority
 }
 
 // take hands the first waiting request to the owner; nil if none waits.
@@ -182,11 +187,20 @@ func (q *queue) release(j *job) {
 	}
 }
 
-// decoding says until when a step will probably take.
+// decoding says until when a step will probably take. One that is long is stopped
+// for a request that was cancelled just before.
 func (q *queue) decoding(until time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.until = until
+	if time.Until(until) <= stepLeft {
+		return
+	}
+	for j, started := range q.running {
+		if started && j.stopped.Load() {
+			q.abort()
+		}
+	}
 }
 
 // stepLeft is how much longer a step may take that computes for others, too, when

@@ -64,10 +64,15 @@ func TestQueueMillion(t *testing.T) {
 }
 
 // awaitWaiting returns when n requests wait.
-func (q *queue) awaitWaiting(n int) {
-	for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
+func (q *queue) awaitWaiting(n int) { q.await(func() bool { return len(q.waiting) >= n }) }
+
+// awaitHeld returns when n requests that were taken wait for room.
+func (q *queue) awaitHeld(n int) { q.await(func() bool { return q.held >= n }) }
+
+func (q *queue) await(yes func() bool) {
+	for done := false; !done; time.Sleep(time.Millisecond) {
 		q.mu.Lock()
-		waiting = len(q.waiting)
+		done = yes()
 		q.mu.Unlock()
 	}
 }

@@ -83,13 +83,25 @@ func (e *Engine) resync(slot *slot) {
 	}
 }
 
+// park makes a request whose reader does not read give up its cells, if there is
+// one: it blocks nobody but itself.
+func (e *Engine) park() bool {
+	i := slices.IndexFunc(e.sched.slots, func(s *slot) bool { return !s.over && s.waits() })
+	if i >= 0 {
+		e.suspend(i)
+	}
+	return i >= 0
+}
+
 // preempt makes the youngest request give up its cells; it goes on when there is
 // room again.
-func (e *Engine) preempt() {
+func (e *Engine) preempt() { e.suspend(len(e.sched.slots) - 1) }
+
+// suspend makes a running request wait for room again.
+func (e *Engine) suspend(i int) {
 	s := &e.sched
-	last := len(s.slots) - 1
-	slot := s.slots[last]
-	s.slots = s.slots[:last]
+	slot := s.slots[i]
+	s.slots = slices.Delete(s.slots, i, i+1)
 	if slot.branch != nil {
 		e.drop(slot.branch)
 	}

@@ -128,8 +128,9 @@ type Chunk struct {
 	Usage  Usage        // so far; final in the last chunk
 }
 
-// Matcher steers one generation. The engine calls it from one goroutine, one
-// call at a time. It asks Forced until that returns nothing, then Done, and then
+// Matcher steers one generation. The engine calls it one call at a time, from
+// changing goroutines; its methods return soon, as others wait for them, and do not
+// call the engine. It asks Forced until that returns nothing, then Done, and then
 // lets the model choose. A panic of a Matcher is passed on to the goroutine that
 // iterates.
 type Matcher interface {

@@ -19,7 +19,7 @@ import (
 // then shares its cells. What a finished request leaves in the cache is kept
 // until the room is needed.
 type scheduler struct {
-	ready []*slot // taken from the queue, or preempted, and without cells: they wait for room
+	ready []*slot // taken from the queue, or preempted, and without cells: they wait for room or for their readers
 	slots []*slot // running, in the order of their start
 	idle  []*slot // for reuse
 	most  int     // slots, ready ones included
@@ -29,11 +29,13 @@ type scheduler struct {
 	share     bool // it can share parts of sequences
 	forgets   bool // it can forget parts of them
 	speculate bool // the options allow guesses
+	guessed   int  // batches that may have had some
 	cells     int  // of the KV cache
 	mostCells int  // that it may have
 	cached    []*branch
 	pinned    []*branch
 	seqs      []llama.SeqID // free ids
+	evicted   evicted
 
 	costs  costs
 	turn   int       // which prompt comes first in the next step
@@ -74,6 +76,7 @@ func newScheduler(e *Engine, slots, sequences, mostCells int) scheduler {
 	s := scheduler{
 		most:      slots,
 		tree:      newPrefixTree(),
+		evicted:   evicted{},
 		share:     true,
 		mostCells: mostCells,
 		crew:      newCrew(func(s *slot) { s.advance(e.vocab) }),
@@ -89,7 +92,12 @@ func (e *Engine) own() {
 	defer close(e.ended)
 	s := &e.sched
 	for e.lost == nil {
-		if e.queue.runCalls(); e.lost != nil {
+		for _, call := range e.queue.takeCalls() {
+			if e.lost == nil { // after that there is no context to use
+				call()
+			}
+		}
+		if e.lost != nil {
 			break
 		}
 		if len(s.slots)+len(s.ready) == 0 {
@@ -124,10 +132,9 @@ func gather() {
 	}
 }
 
-// stalled reports whether there are running requests and all wait for their
-// readers.
+// stalled reports whether there are requests and all wait for their readers.
 func (s *scheduler) stalled() bool {
-	return len(s.slots) > 0 && !slices.ContainsFunc(s.slots, func(slot *slot) bool { return !slot.waits() })
+	return len(s.slots)+len(s.ready) > 0 && !slices.ContainsFunc(s.slots, func(slot *slot) bool { return !slot.waits() })
 }
 
 // giveUp ends what is left when the context is lost.
@@ -323,14 +330,18 @@ func (s *scheduler) chunk(prompts, generating int) int {
 	if generating > 0 {
 		aim = min(maxStepTime, aim*time.Duration(max(generating, prompts))/time.Duration(generating))
 	}
-	return max(minChunk, int(aim/s.costs.prompt.mean))
+	return max(minChunk, int(aim/max(1, s.costs.prompt.mean)))
 }
 
-// expected is how long the batch takes, as far as that is known, 0 if that is not
-// long or all would be lost if it were stopped.
+// expected is how long the batch takes, 0 if that is not long or all would be lost if
+// it were stopped. Before anything was measured it is long.
 func (e *Engine) expected() time.Duration {
-	if n := e.batch.Len(); n >= minChunk && !e.states {
-		return time.Duration(n) * e.sched.costs.prompt.mean
+	n, prompt := e.batch.Len(), e.sched.costs.prompt
+	switch {
+	case n < minChunk || e.states:
+		return 0
+	case prompt.n == 0:
+		return time.Hour
 	}
-	return 0
+	return time.Duration(n) * prompt.mean
 }

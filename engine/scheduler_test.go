@@ -257,3 +257,89 @@ func TestCancelInLongStep(t *testing.T) {
 		t.Errorf("%d steps were stopped, want 1", stopped)
 	}
 }
+
+// An urgent request does not wait behind one that waits for room.
+func TestUrgentPassesOneThatWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, &Options{ContextLength: 256, CacheLength: 256, BatchSize: smallBatch})
+	defer e.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan string, 3)
+	begun := make(chan struct{})
+	run := func(name string, ctx context.Context, r *Request, first func()) {
+		var last error
+		for _, err := range e.Generate(ctx, r) {
+			first()
+			first, last = func() {}, err
+		}
+		if last != nil && ctx.Err() == nil {
+			t.Errorf("%s: %v", name, last)
+		}
+		ended <- name
+	}
+	go run("long", ctx, &Request{Prompt: story(t, e, 0, 20), MaxTokens: 180}, func() { close(begun) })
+	<-begun
+	go run("large", t.Context(), &Request{Prompt: story(t, e, 1, 100), MaxTokens: 10}, func() {})
+	e.queue.awaitHeld(1)
+	go run("urgent", t.Context(), &Request{Prompt: story(t, e, 2, 10), MaxTokens: 4, Priority: 1}, func() {})
+	if first := <-ended; first != "urgent" {
+		t.Errorf("%s ended first", first)
+	}
+	cancel()
+	<-ended
+	<-ended
+}
+
+// A few long prefixes in turns stay in the cache, which grows for them.
+func TestReturningPrefixesStay(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, &Options{ContextLength: 1024})
+	defer e.Close()
+	prompts := [][]Token{story(t, e, 0, 540), story(t, e, 1, 540)}
+	for round := range 4 {
+		for i, p := range prompts {
+			r := together(t, e, []*Request{{Prompt: append(p[:540:540], story(t, e, 10*round+i+2, 5)...), MaxTokens: 1}})[0]
+			if r.err != nil {
+				t.Fatal(r.err)
+			}
+			if cached := r.last.Usage.CachedTokens; round > 1 && cached < 540 {
+				t.Errorf("round %d, prompt %d: %d tokens were in the cache", round, i, cached)
+			}
+		}
+	}
+}
+
+// The first step of an engine, of which nothing is known, is stopped for a request
+// that is cancelled.
+func TestCancelInFirstStep(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, &Options{ContextLength: 1024})
+	defer e.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := false
+	decode := e.sched.decode
+	held := make(chan struct{})
+	e.queue.call(func() {
+		close(held)
+		e.queue.awaitWaiting(2) // so that they begin in one step
+		e.sched.decode = func(b *llama.Batch) int32 {
+			cancel()
+			rc := decode(b)
+			stopped = stopped || rc == 2
+			return rc
+		}
+	})
+	<-held
+	other := make(chan []result)
+	go func() { other <- together(t, e, []*Request{{Prompt: story(t, e, 2, 150), MaxTokens: 2}}) }()
+	if _, _, err := collect(ctx, e, &Request{Prompt: story(t, e, 1, 150), MaxTokens: 4}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled request: %v", err)
+	}
+	if r := (<-other)[0]; r.err != nil {
+		t.Error(r.err)
+	}
+	if !stopped {
+		t.Error("no step was stopped")
+	}
+}

@@ -115,8 +115,12 @@ func (s *slot) advance(v *Vocab) {
 	m := s.job.req.Matcher
 	for !s.over {
 		if m != nil {
-			if stopped, err := s.force(v); stopped || err != nil {
-				s.end(FinishStop, err)
+			switch stopped, err := s.force(v); {
+			case err != nil:
+				s.end("", err)
+				return
+			case stopped:
+				s.end(FinishStop, nil)
 				return
 			}
 			if m.Done() {

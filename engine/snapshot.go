@@ -31,31 +31,63 @@ const snapshotMagic = "CriaKV\x00\x01"
 type snapshotKey [sha256.Size]byte
 
 // snapshotKey is a digest of the model, the release of llama.cpp, the kind of
-// cache and the tokens; zero if the model cannot be read.
-func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey) {
+// cache and the tokens.
+func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey, err error) {
 	model, err := e.fingerprint()
 	if err != nil {
-		e.log.Warn("the model's file cannot be read again", "error", err)
-		return key
+		return key, fmt.Errorf("engine: snapshot: %w", err)
 	}
 	info, _ := llama.Loaded()
 	h := sha256.New()
 	fmt.Fprintf(h, "%x\n%s\nK %d V %d flash %d unified\n", model, info.Version, e.params.TypeK, e.params.TypeV, e.params.FlashAttnType)
 	_ = binary.Write(h, binary.LittleEndian, tokens) // a hash does not fail
 	h.Sum(key[:0])
-	return key
+	return key, nil
 }
 
 // fingerprint identifies the model by its header and the beginning of every
-// tensor, since to read a model of many GB whole takes longer than a prefix.
+// tensor, since to read a model of many GB whole takes longer than a prefix. A file
+// that is not the one that was loaded any more is an error.
 func (e *Engine) fingerprint() ([]byte, error) {
 	h := sha256.New()
-	for _, path := range e.files {
+	for i, path := range e.files.paths {
+		if err := e.files.check(i); err != nil {
+			return nil, err
+		}
 		if err := fingerprint(h, path); err != nil {
 			return nil, err
 		}
 	}
 	return h.Sum(nil), nil
+}
+
+// modelFiles are the files of a model as they were when it was loaded.
+type modelFiles struct {
+	paths []string
+	infos []os.FileInfo
+}
+
+func statFiles(paths []string) (modelFiles, error) {
+	files := modelFiles{paths: paths}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return files, err
+		}
+		files.infos = append(files.infos, info)
+	}
+	return files, nil
+}
+
+func (f modelFiles) check(i int) error {
+	now, err := os.Stat(f.paths[i])
+	if err != nil {
+		return err
+	}
+	if was := f.infos[i]; !os.SameFile(was, now) || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) {
+		return fmt.Errorf("%s is not the file any more that was loaded", f.paths[i])
+	}
+	return nil
 }
 
 // fingerprintPart is how much of a tensor counts, in bytes.
@@ -97,9 +129,6 @@ func (p *Prefix) save(path string, key snapshotKey) error {
 	state, err := p.state()
 	if err != nil {
 		return fmt.Errorf("engine: snapshot: %w", err)
-	}
-	if key == (snapshotKey{}) {
-		return errors.New("engine: snapshot: the model's file cannot be read")
 	}
 	h := sha256.New()
 	h.Write(key[:])

@@ -95,12 +95,19 @@ func (g *guess) make(tokens []Token, limit int) {
 // trusted is how many batches without guesses must have been measured.
 const trusted = 3
 
+// remeasured is how many batches may have guesses before one must not.
+const remeasured = 128
+
 // speculate adds guesses of generating slots to the batch, as far as that is
 // expected to pay.
 func (e *Engine) speculate(slots []*slot) {
 	s := &e.sched
 	base := e.batch.Len()
 	if !s.speculate || !s.forgets || base == 0 || base > maxRows || s.costs.steps[base].n < trusted {
+		return
+	}
+	// What a step without guesses costs may have changed since the last one.
+	if s.guessed++; s.guessed%remeasured == 0 {
 		return
 	}
 	for _, slot := range slots {

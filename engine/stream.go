@@ -17,6 +17,7 @@ type stream struct {
 	taken  int             // bytes of it that were read
 	paused bool            // the request waits for its reader
 	probs  []TokenLogprob  // that were not read
+	alts   int             // alternatives in them
 	usage  Usage           // so far
 	reason FinishReason    // with done
 	err    error
@@ -56,6 +57,7 @@ func (s *stream) write(text []byte, usage Usage) {
 func (s *stream) writeLogprob(l TokenLogprob) {
 	s.mu.Lock()
 	s.probs = append(s.probs, l)
+	s.alts += 1 + len(l.Top)
 	s.mu.Unlock()
 }
 
@@ -68,8 +70,8 @@ func (s *stream) finish(finish FinishReason, usage Usage, err error) {
 	s.notify()
 }
 
-// maxUnread is how many bytes of output may wait to be read before the request
-// waits too.
+// maxUnread is how many bytes of output, or log probabilities, may wait to be read
+// before the request waits too.
 const maxUnread = 64 << 10
 
 // behind reports whether the reader is too far behind; the take that changes
@@ -77,7 +79,7 @@ const maxUnread = 64 << 10
 func (s *stream) behind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.paused = s.text.Len()-s.taken > maxUnread
+	s.paused = s.text.Len()-s.taken > maxUnread || s.alts > maxUnread
 	return s.paused
 }
 
@@ -104,7 +106,7 @@ func (s *stream) take() (c Chunk, ended, resume bool, err error) {
 	c.Usage = s.usage
 	c.Text = s.text.String()[s.taken:]
 	s.taken += len(c.Text)
-	c.Logprobs, s.probs = s.probs, nil
+	c.Logprobs, s.probs, s.alts = s.probs, nil, 0
 	resume, s.paused = s.paused, false
 	return c, ended, resume, err
 }

@@ -93,3 +93,38 @@ func TestShutdown(t *testing.T) {
 		})
 	}
 }
+
+// Requests whose readers do not read hold neither slots nor room that others need,
+// and go on when they are read.
+func TestStalledReadersBlockNobody(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, &Options{ContextLength: 256, CacheLength: 256, Slots: 2, BatchSize: smallBatch})
+	defer e.Close()
+	var stalled []*job
+	for i := range 2 {
+		j := &job{ctx: t.Context(), req: &Request{Prompt: story(t, e, i, 20), MaxTokens: 80}, stream: newStream(make(chan struct{}, 1))}
+		if err := e.queue.push(j); err != nil {
+			t.Fatal(err)
+		}
+		<-j.wake // it has begun
+		j.write([]byte(strings.Repeat("x", maxUnread+1)), Usage{})
+		stalled = append(stalled, j)
+	}
+	checkAll(t, together(t, e, []*Request{
+		{Prompt: story(t, e, 10, 20), MaxTokens: 8}, {Prompt: story(t, e, 11, 200), MaxTokens: 8}, {Prompt: story(t, e, 12, 20), MaxTokens: 8},
+	}), 8)
+	for i, j := range stalled {
+		for ended := false; !ended; {
+			c, over, resume, err := j.take()
+			if resume {
+				e.queue.wake()
+			}
+			if over && (err != nil || c.Finish != FinishLength || c.Usage.CompletionTokens != 80) {
+				t.Errorf("request %d: %+v, %v", i, c.Usage, err)
+			}
+			if ended = over; !ended {
+				<-j.wake
+			}
+		}
+	}
+}

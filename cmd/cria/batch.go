@@ -98,6 +98,9 @@ func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
 	case in.total >= 0 && in.total < out.lines:
 		return tooManyLines(out.lines, in.total)
 	case out.lines > 0 && in.total == out.lines: // no need of a model
+		if err := in.read(ctx, sig, out, nil); err != nil {
+			return err
+		}
 		return f.finish(newTally(out))
 	}
 	f.slots = max(engine.DefaultSlots, min(f.concurrency, 64))

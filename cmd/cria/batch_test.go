@@ -248,8 +248,8 @@ func TestBatchResume(t *testing.T) {
 func TestBatchResumeOfOtherRecords(t *testing.T) {
 	const had = `{"id":7,"sentiment":"positive"}` + "\n"
 	file := write(t, "out.jsonl", had)
-	for name, in := range map[string]string{"another id": reviews(2), "no id": "{\"review\": \"a\"}\n{\"review\": \"b\"}\n"} {
-		code, _, stderr := criaRun(t, in, "batch", verdict, "--out", file, "--resume")
+	for name, in := range map[string]string{"another id": reviews(2), "of the same length": reviews(1), "no id": "{\"review\": \"a\"}\n{\"review\": \"b\"}\n"} {
+		code, _, stderr := criaRun(t, "", "batch", verdict, "--in", write(t, "in.jsonl", in), "--out", file, "--resume")
 		if code != exitUsage || !strings.Contains(stderr, "line 1 of the output has the id 7, line 1 of the input") || read(t, file) != had {
 			t.Errorf("%s: exit code %d, errors %q, output %q", name, code, stderr, read(t, file))
 		}
