@@ -10,6 +10,7 @@ import (
 // letters is a vocabulary whose tokens are single bytes; token 0 ends the turn.
 type letters struct{}
 
+func (letters) NTokens() int           { return 256 }
 func (letters) Piece(t int32) []byte   { return []byte{byte(t)} }
 func (letters) IsEnd(t int32) bool     { return t == 0 }
 func (letters) IsControl(t int32) bool { return t == 0 }
@@ -22,16 +23,16 @@ func (letters) Encode(text string) ([]int32, error) {
 }
 
 func Example() {
-	t, err := grammar.Compile([]grammar.Part{
+	g, err := grammar.Compile(
 		grammar.Choices{Values: []string{"positive", "negative"}},
 		grammar.Literal("\nstars:"),
 		grammar.Integer{},
-	}, letters{})
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	m := t.Matcher()
+	m := g.Matcher(grammar.NewVocabulary(letters{}))
 	model := " x p 4 of 5" // what the model would like to write, likeliest first
 	output := ""
 	for !m.Done() {

@@ -1,7 +1,7 @@
 package grammar
 
-// Part is a step of a template: a [Literal] or one of the holes [Line],
-// [Choices], [Integer], [Number] and [Boolean].
+// Part is a piece of a grammar: fixed text ([Literal]), a hole for a value ([Line],
+// [Choices], [Integer], [Number], [Boolean]) or any text of a language ([Regexp]).
 type Part interface{ part() }
 
 // Literal is text that always stands there. It is UTF-8 and may hold line breaks.
@@ -40,9 +40,15 @@ type Boolean struct {
 	Optional bool // the value may be empty
 }
 
+// Regexp is text that a regular expression matches as a whole, in RE2 syntax as
+// package regexp/syntax reads it with its Perl flags. Word boundaries and anchors
+// within the expression are not supported.
+type Regexp string
+
 func (Literal) part() {}
 func (Line) part()    {}
 func (Choices) part() {}
 func (Integer) part() {}
 func (Number) part()  {}
 func (Boolean) part() {}
+func (Regexp) part()  {}

@@ -4,12 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 )
 
 // toy is a vocabulary of all single bytes, some longer pieces, two end tokens
 // (one of which spells text), a control token and one without bytes.
 type toy struct {
 	pieces [][]byte
+	once   sync.Once
+	v      *Vocabulary
+}
+
+// prepared is the vocabulary as a matcher needs it.
+func (v *toy) prepared() *Vocabulary {
+	v.once.Do(func() { v.v = NewVocabulary(v) })
+	return v.v
 }
 
 const (
@@ -38,6 +47,7 @@ func newToy() *toy {
 	return v
 }
 
+func (v *toy) NTokens() int           { return len(v.pieces) }
 func (v *toy) Piece(t int32) []byte   { return v.pieces[t] }
 func (v *toy) IsEnd(t int32) bool     { return t == endToken || t == endText }
 func (v *toy) IsControl(t int32) bool { return t == controlToken || t == endToken || t == endText }

@@ -1,23 +1,39 @@
 package llamacpp
 
 import (
+	"encoding/json"
+
+	"github.com/jellydator/ttlcache/v3"
+
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/grammar"
 	"github.com/cria-lm/cria/llama"
 )
 
-// compile turns a constraint into what steers the engine's choice of tokens.
-func (m *LoadedModel) compile(c cria.Constraint) (*grammar.Matcher, error) {
+// maxGrammars bounds the grammars that are kept, with what they have learned about
+// the vocabulary.
+const maxGrammars = 256
+
+// matcher turns a constraint into what steers the engine's choice of tokens.
+func (m *LoadedModel) matcher(c cria.Constraint) (*grammar.Matcher, error) {
+	key, err := json.Marshal(c)
+	if err != nil {
+		return nil, wrap(ErrInvalidParameter, err)
+	}
+	if item := m.grammars.Get(string(key)); item != nil {
+		return item.Value().Matcher(m.vocabulary()), nil
+	}
 	parts := make([]grammar.Part, len(c))
 	for i, p := range c {
 		parts[i] = grammarPart(p)
 	}
-	template, err := grammar.Compile(parts, vocabulary{m.engine.Vocab()})
+	g, err := grammar.Compile(parts...)
 	if err != nil {
 		return nil, wrap(ErrInvalidParameter, err)
 	}
-	return template.Matcher(), nil
+	m.grammars.Set(string(key), g, ttlcache.DefaultTTL)
+	return g.Matcher(m.vocabulary()), nil
 }
 
 func grammarPart(p cria.Part) grammar.Part {
@@ -38,9 +54,9 @@ func grammarPart(p cria.Part) grammar.Part {
 	}
 }
 
-// vocabulary shows an engine's vocabulary to package grammar.
-type vocabulary struct{ *engine.Vocab }
+// tokenizer shows an engine's vocabulary to package grammar.
+type tokenizer struct{ *engine.Vocab }
 
-func (v vocabulary) IsEnd(t llama.Token) bool { return v.IsEOG(t) }
+func (t tokenizer) IsEnd(token llama.Token) bool { return t.IsEOG(token) }
 
-func (v vocabulary) Encode(text string) ([]llama.Token, error) { return v.EncodeContinuation(text) }
+func (t tokenizer) Encode(text string) ([]llama.Token, error) { return t.EncodeContinuation(text) }

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jellydator/ttlcache/v3"
 
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/grammar"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
 )
@@ -121,15 +123,20 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &LoadedModel{
+	m := &LoadedModel{
 		name:      name,
 		path:      path,
 		gpuLayers: opts.GPULayers,
 		engine:    e,
 		template:  &chatTemplate{source: source, specials: e.Vocab().Specials()},
 		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, []llama.Token](maxPrefixes)),
+		grammars:  ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars)),
 		log:       log,
-	}, nil
+
+		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) }),
+	}
+	go m.vocabulary()
+	return m, nil
 }
 
 // wrapLoad wraps an error of an engine that was not loaded.

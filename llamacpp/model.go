@@ -9,6 +9,7 @@ import (
 
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/grammar"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -25,7 +26,12 @@ type LoadedModel struct {
 	engine    *engine.Engine
 	template  *chatTemplate
 	prefixes  *ttlcache.Cache[prefixKey, []llama.Token]
-	log       *slog.Logger
+	grammars  *ttlcache.Cache[string, *grammar.Grammar]
+
+	// vocabulary is made while the first prompt is prepared.
+	vocabulary func() *grammar.Vocabulary
+
+	log *slog.Logger
 }
 
 // Name returns the name that the model was loaded by.
@@ -43,7 +49,10 @@ func (m *LoadedModel) ContextLength() int { return m.engine.ContextLength() }
 
 // Close ends running requests with an [ErrModelNotLoaded] and frees the model.
 // It may be called again.
-func (m *LoadedModel) Close() error { return m.engine.Close() }
+func (m *LoadedModel) Close() error {
+	m.vocabulary() // it may be in the making
+	return m.engine.Close()
+}
 
 // DefaultAdapter returns the format that suits the model.
 func (m *LoadedModel) DefaultAdapter() cria.Adapter { return m.lines() }
@@ -77,7 +86,7 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, req *c
 			Stop:      req.Stop,
 		}
 		if len(req.Output) > 0 {
-			matcher, err := m.compile(req.Output)
+			matcher, err := m.matcher(req.Output)
 			if err != nil {
 				yield(cria.Chunk{}, err)
 				return

@@ -1,0 +1,244 @@
+package grammar
+
+import (
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cria-lm/cria/internal/regular"
+)
+
+// Grammar is a set of texts, ready to be read byte by byte. What it learns about
+// its states is kept and shared by all its matchers; any number of goroutines may
+// use it.
+type Grammar struct {
+	build   func(*builder) (*node, error)
+	current atomic.Pointer[automaton]
+}
+
+// Compile returns the grammar of parts in order. Literals side by side are joined;
+// two holes need a literal between them.
+func Compile(parts ...Part) (*Grammar, error) {
+	parts = slices.Clone(parts)
+	if err := checkBorders(parts); err != nil {
+		return nil, err
+	}
+	return compile(func(b *builder) (*node, error) {
+		nodes := make([]*node, len(parts))
+		for i, p := range parts {
+			var err error
+			if nodes[i], err = b.part(p); err != nil {
+				return nil, fmt.Errorf("part %d: %w", i+1, err)
+			}
+		}
+		return b.sequence(nodes...), nil
+	})
+}
+
+// compile builds a grammar once to see whether it can be built: it is built again
+// when too much was kept.
+func compile(build func(*builder) (*node, error)) (*Grammar, error) {
+	g := &Grammar{build: build}
+	a, err := g.begin()
+	switch {
+	case err != nil:
+		return nil, err
+	case a.start.err != nil:
+		return nil, a.start.err
+	}
+	return g, nil
+}
+
+func (g *Grammar) begin() (*automaton, error) {
+	b := newBuilder()
+	start, err := g.build(b)
+	if err != nil {
+		return nil, err
+	}
+	if some, err := b.prune(start); err != nil {
+		return nil, err
+	} else if !some {
+		return nil, ErrEmpty
+	}
+	a := newAutomaton(b, start)
+	g.current.Store(a)
+	return a, nil
+}
+
+// automaton returns the one to begin a text with.
+func (g *Grammar) automaton() *automaton {
+	a := g.current.Load()
+	if a.full.Load() {
+		if fresh, err := g.begin(); err == nil { // it was built before
+			return fresh
+		}
+	}
+	return a
+}
+
+// Match reports whether a text is in the grammar as a whole.
+func (g *Grammar) Match(text string) (bool, error) {
+	s := g.automaton().start
+	for i := 0; i < len(text) && !s.isDead(); i++ {
+		s = s.step(text[i])
+	}
+	return s.accepting, s.err
+}
+
+// checkBorders makes sure that the end of each hole can be seen in the text.
+func checkBorders(parts []Part) error {
+	var before Part // the hole before the text, if any
+	text := ""
+	for i, p := range append(slices.Clone(parts), nil) {
+		if literal, ok := p.(Literal); ok {
+			if text += string(literal); !utf8.ValidString(text) {
+				return fmt.Errorf("part %d: the literal %q is not valid UTF-8", i+1, text)
+			}
+			continue
+		}
+		_, line := before.(Line)
+		switch {
+		case before != nil && p != nil && text == "":
+			return fmt.Errorf("part %d follows a hole without text between them", i+1)
+		case line && text != "" && text[0] != '\n':
+			return fmt.Errorf("the literal %q follows a line, so it must begin with a line break", text)
+		}
+		before, text = p, ""
+	}
+	return nil
+}
+
+func (b *builder) part(p Part) (*node, error) {
+	switch p := p.(type) {
+	case Literal:
+		return b.literal(string(p)), nil
+	case Line:
+		if p.MaxBytes < 0 {
+			return nil, fmt.Errorf("MaxBytes is %d; it must not be negative", p.MaxBytes)
+		}
+		return b.hole(b.line(p.MaxBytes), 2, p.Optional, lineBreak), nil
+	case Choices:
+		if err := checkChoices(p.Values); err != nil {
+			return nil, err
+		}
+		if len(p.Values) == 1 && !p.Optional { // nothing to choose
+			return b.literal(" " + p.Values[0]), nil
+		}
+		return b.hole(b.space.Literals(p.Values), 1, p.Optional, lineBreak), nil
+	case Boolean:
+		return b.hole(b.space.Literals([]string{"false", "true"}), 1, p.Optional, lineBreak), nil
+	case Integer:
+		return b.hole(b.number(0), 1, p.Optional, notNumber), nil
+	case Number:
+		return b.hole(b.number(maxDecimals), 1, p.Optional, notNumber), nil
+	case Regexp:
+		return b.regexp(string(p))
+	case JSONSchema:
+		return b.jsonSchema(p)
+	case GBNF:
+		return b.gbnf(string(p))
+	case nil:
+		return nil, errors.New("it is nil")
+	default:
+		return nil, fmt.Errorf("a %T is not supported", p)
+	}
+}
+
+const (
+	maxDigits   = 15 // before the decimal point
+	maxDecimals = 6
+)
+
+var (
+	lineBreak = regular.Range('\n', '\n')
+	// notNumber are the bytes that end a number. A comma does not: "1,234" must not
+	// be cut to 1.
+	notNumber = regular.Range('0', '9').Union(regular.Range(',', ',')).Complement()
+)
+
+// hole is a value with up to so many spaces before it. It ends where the model ends
+// its turn, at a line break, or, once there is a value, with a byte of stops.
+func (b *builder) hole(value regular.Lang, spaces int, optional bool, stops regular.Bytes) *node {
+	space := b.space.Repeat(b.space.Set(' ', ' '), 0, spaces)
+	filled := b.sequence(b.lexeme(b.space.Concat(space, value)), b.end(stops))
+	if !optional {
+		return filled
+	}
+	return b.choice(filled, b.sequence(b.lexeme(space), b.end(lineBreak)))
+}
+
+// line is text without line breaks, whose first character is not a space: so it is
+// never blank.
+func (b *builder) line(maxBytes int) regular.Lang {
+	s := b.space
+	first := s.Runes(runesBut(func(r rune) bool { return r == '\n' || unicode.IsSpace(r) })...)
+	char := s.Runes(0, '\n'-1, '\n'+1, utf8.MaxRune)
+	line := s.Concat(first, s.Repeat(char, 0, regular.Unbounded))
+	if maxBytes > 0 {
+		line = s.Intersection(line, s.Repeat(s.Set(0, 0xff), 1, maxBytes))
+	}
+	return line
+}
+
+// runesBut returns the ranges of all characters but those of the first plane that
+// are left out.
+func runesBut(out func(rune) bool) (ranges []rune) {
+	from := rune(0)
+	for r := range rune(0x10000) {
+		if out(r) {
+			if r > from {
+				ranges = append(ranges, from, r-1)
+			}
+			from = r + 1
+		}
+	}
+	return append(ranges, from, utf8.MaxRune)
+}
+
+// number is a decimal number with at most so many decimals.
+func (b *builder) number(decimals int) regular.Lang {
+	s := b.space
+	digit := s.Set('0', '9')
+	whole := s.Union(s.Literal("0"), s.Concat(s.Set('1', '9'), s.Repeat(digit, 0, maxDigits-1)))
+	l := s.Concat(s.Optional(s.Literal("-")), whole)
+	if decimals > 0 {
+		l = s.Concat(l, s.Optional(s.Concat(s.Literal("."), s.Repeat(digit, 1, decimals))))
+	}
+	return l
+}
+
+func (b *builder) regexp(expr string) (*node, error) {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	l, err := b.space.Match(re, b.space.Runes)
+	if err != nil {
+		return nil, fmt.Errorf("the expression %q: %w", expr, err)
+	}
+	return b.lexeme(l), nil
+}
+
+func checkChoices(values []string) error {
+	if len(values) == 0 {
+		return errors.New("no values to choose from")
+	}
+	seen := make(map[string]bool, len(values))
+	for _, v := range values {
+		switch {
+		case !utf8.ValidString(v):
+			return fmt.Errorf("choice %q: it is not valid UTF-8", v)
+		case v == "" || v != strings.TrimSpace(v) || strings.Contains(v, "\n"):
+			return fmt.Errorf("choice %q: it must be one line without space at its ends", v)
+		case seen[v]:
+			return fmt.Errorf("choice %q stands there twice", v)
+		}
+		seen[v] = true
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package grammar
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+	"unicode/utf8"
+)
+
+// value is a JSON value. Objects keep the order of their members; of a name that
+// stands there twice the last value counts, as elsewhere in Go.
+type value struct {
+	kind    valueKind
+	text    string // string, or number as it is written
+	truth   bool
+	items   []*value
+	names   []string
+	members map[string]*value
+}
+
+type valueKind uint8
+
+const (
+	valueNull valueKind = iota
+	valueBool
+	valueNumber
+	valueString
+	valueArray
+	valueObject
+)
+
+// maxNesting bounds how deep JSON may be nested.
+const maxNesting = 500
+
+// parseJSON reads one value.
+func parseJSON(data []byte) (*value, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("it is not valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	v, err := parseValue(dec, 0)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("text after the JSON value")
+	}
+	return v, nil
+}
+
+func parseValue(dec *json.Decoder, depth int) (*value, error) {
+	if depth > maxNesting {
+		return nil, fmt.Errorf("nested deeper than %d", maxNesting)
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case nil:
+		return &value{kind: valueNull}, nil
+	case bool:
+		return &value{kind: valueBool, truth: t}, nil
+	case json.Number:
+		return &value{kind: valueNumber, text: t.String()}, nil
+	case string:
+		return &value{kind: valueString, text: t}, nil
+	}
+	v := &value{kind: valueArray}
+	if token == json.Delim('{') {
+		v.kind, v.members = valueObject, map[string]*value{}
+	}
+	for dec.More() {
+		name := ""
+		if v.kind == valueObject {
+			token, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			name = token.(string) // the decoder allows nothing else
+		}
+		item, err := parseValue(dec, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if v.kind == valueArray {
+			v.items = append(v.items, item)
+			continue
+		}
+		if v.members[name] == nil {
+			v.names = append(v.names, name)
+		}
+		v.members[name] = item
+	}
+	_, err = dec.Token()
+	return v, err
+}
+
+// maxExponent bounds the numbers that are written out.
+const maxExponent = 400
+
+// decimal writes a number without an exponent, in the one way that has no digit too
+// many: -0.50e1 is -5.
+func decimal(number string) (string, error) {
+	if _, exponent, ok := strings.Cut(strings.ToLower(number), "e"); ok && len(strings.TrimLeft(exponent, "+-0")) > 3 {
+		return "", fmt.Errorf("the exponent of %s is too large", number)
+	}
+	r, ok := new(big.Rat).SetString(number)
+	if !ok {
+		return "", fmt.Errorf("%s is not a number", number)
+	}
+	places := 0
+	for d := new(big.Int).Set(r.Denom()); d.Cmp(big.NewInt(1)) > 0 && places < maxExponent; places++ {
+		d.Quo(d, new(big.Int).GCD(nil, nil, d, big.NewInt(10)))
+	}
+	text := r.FloatString(places)
+	if len(text) > 2*maxExponent {
+		return "", fmt.Errorf("%s has too many digits", number)
+	}
+	return text, nil
+}
+
+// compact writes a value without spaces, and strings and numbers in one way only:
+// see [quote] and [decimal].
+func (v *value) compact(b *strings.Builder) error {
+	switch v.kind {
+	case valueNull:
+		b.WriteString("null")
+	case valueBool:
+		fmt.Fprint(b, v.truth)
+	case valueNumber:
+		text, err := decimal(v.text)
+		if err != nil {
+			return err
+		}
+		b.WriteString(text)
+	case valueString:
+		b.WriteString(quote(v.text))
+	case valueArray:
+		b.WriteByte('[')
+		for i, item := range v.items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := item.compact(b); err != nil {
+				return err
+			}
+		}
+		b.WriteByte(']')
+	case valueObject:
+		b.WriteByte('{')
+		for i, name := range v.names {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(quote(name))
+			b.WriteByte(':')
+			if err := v.members[name].compact(b); err != nil {
+				return err
+			}
+		}
+		b.WriteByte('}')
+	}
+	return nil
+}
+
+// quote writes a string with no more escapes than JSON needs.
+func quote(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		if r == '"' || r == '\\' || r < ' ' {
+			b.WriteString(escape(r))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// escape is a character that JSON does not allow in a string as it is.
+func escape(r rune) string {
+	switch r {
+	case '"', '\\':
+		return `\` + string(r)
+	case '\b':
+		return `\b`
+	case '\f':
+		return `\f`
+	case '\n':
+		return `\n`
+	case '\r':
+		return `\r`
+	case '\t':
+		return `\t`
+	default:
+		return fmt.Sprintf(`\u%04x`, r)
+	}
+}
