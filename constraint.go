@@ -6,17 +6,11 @@ package cria
 // enforce. Nil means free text.
 type Constraint []Part
 
-// Part is one step of a [Constraint]: a literal, or a hole if Hole is not nil.
+// Part is one step of a [Constraint]: a literal, or a hole if Hole is not nil. A
+// hole is the value of a field on one line: text, numbers and closed sets as they
+// are, lists, dicts and objects as JSON. It ends at a line break, which is not part of
+// the value, or where the model ends its turn.
 type Part struct {
 	Literal string
-	Hole    *Hole
-}
-
-// Hole is a place that the model fills in: the value of one field. It ends at a
-// line break, which is not part of the value, or where the model ends its turn.
-type Hole struct {
-	Field    string   // name of the field
-	Kind     Kind     // KindInt, KindFloat, KindBool and KindLiteral are enforced, all else is one line of text
-	Values   []string // KindLiteral: the closed set
-	Optional bool     // the value may be empty
+	Hole    *Field
 }

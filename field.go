@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"regexp"
@@ -26,6 +27,11 @@ type Field struct {
 	MaxLen  int      `json:"max_len,omitempty"` // as MinLen
 	Pattern string   `json:"pattern,omitempty"` // str: RE2 syntax, matches the whole value
 	Format  Format   `json:"format,omitempty"`  // str
+
+	// What a model may write as the value instead of what the type says; a reply
+	// of one that cannot be held to it is not checked against these.
+	Schema json.RawMessage `json:"schema,omitempty"` // Any: JSON Schema of the value, which is JSON
+	GBNF   string          `json:"gbnf,omitempty"`   // str: a grammar in llama.cpp's notation, of one line
 }
 
 // String writes the field in the syntax of string signatures, without its
@@ -77,7 +83,7 @@ func (f Field) validate() error {
 		return fmt.Errorf("its description is not valid UTF-8")
 	case (f.Min != nil || f.Max != nil) && !numeric:
 		return fmt.Errorf("min and max need a number, not %s", f.Type)
-	case f.Min != nil && math.IsNaN(*f.Min) || f.Max != nil && math.IsNaN(*f.Max):
+	case f.Min != nil && !finite(*f.Min) || f.Max != nil && !finite(*f.Max):
 		return fmt.Errorf("min or max is not a number")
 	case f.Min != nil && f.Max != nil && *f.Min > *f.Max:
 		return fmt.Errorf("min %v is greater than max %v", *f.Min, *f.Max)
@@ -85,8 +91,12 @@ func (f Field) validate() error {
 		return fmt.Errorf("len needs a str, list or dict, not %s", f.Type)
 	case f.MinLen < 0 || f.MaxLen < 0 || f.MaxLen > 0 && f.MinLen > f.MaxLen:
 		return fmt.Errorf("len %d..%d is not a range", f.MinLen, f.MaxLen)
-	case (f.Pattern != "" || f.Format != "") && f.Type.Kind != KindString:
-		return fmt.Errorf("pattern and format need a str, not %s", f.Type)
+	case (f.Pattern != "" || f.Format != "" || f.GBNF != "") && f.Type.Kind != KindString:
+		return fmt.Errorf("pattern, format and GBNF need a str, not %s", f.Type)
+	case f.Schema != nil && f.Type.Kind != KindAny:
+		return fmt.Errorf("a JSON Schema needs the type Any, not %s", f.Type)
+	case f.Schema != nil && !json.Valid(f.Schema):
+		return fmt.Errorf("its JSON Schema is not JSON")
 	}
 	if f.Format != "" {
 		if _, ok := formats[f.Format]; !ok {
@@ -100,6 +110,8 @@ func (f Field) validate() error {
 	}
 	return nil
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // check reports whether a coerced value meets the field's constraints.
 func (f Field) check(value any) error {

@@ -53,7 +53,7 @@ func linesConstraint(outputs []Field) Constraint {
 		if i > 0 {
 			c = append(c, Part{Literal: "\n" + f.Name + ":"})
 		}
-		c = append(c, Part{Hole: &Hole{Field: f.Name, Kind: f.Type.Kind, Values: f.Type.Values, Optional: f.Optional}})
+		c = append(c, Part{Hole: &outputs[i]})
 	}
 	return c
 }

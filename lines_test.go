@@ -174,9 +174,9 @@ func TestLinesConstraint(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Constraint{
-		{Hole: &Hole{Field: "label", Kind: KindLiteral, Values: []string{"a", "b"}}},
+		{Hole: &Field{Name: "label", Type: Type{Kind: KindLiteral, Values: []string{"a", "b"}}}},
 		{Literal: "\nn:"},
-		{Hole: &Hole{Field: "n", Kind: KindInt}},
+		{Hole: &Field{Name: "n", Type: Type{Kind: KindInt}}},
 	}
 	if diff := cmp.Diff(want, req.Output); diff != "" {
 		t.Errorf("constraint (-want +got):\n%s", diff)

@@ -31,9 +31,12 @@ type Request struct {
 	// the request.
 	Tools []Tool
 
-	Stop      []string  // generation ends before any of these; nil: none
-	MaxTokens int       // generated tokens at most; 0: the LM's default
-	Sampling  *Sampling // nil: the LM's default
+	Stop      []string // generation ends before any of these; nil: none
+	MaxTokens int      // generated tokens at most; 0: the LM's default
+
+	Sampling *Sampling // nil: the LM's default
+
+	CloseOnLimit bool // see [Scope]; an LM that cannot do so lets the reply be cut off
 }
 
 // Sampling says how tokens are chosen. The zero value is greedy: always the
@@ -61,6 +64,7 @@ const (
 type Chunk struct {
 	Text   string // valid UTF-8; may be empty
 	Finish FinishReason
+	Closed bool  // with FinishLength: the reply is whole all the same, see [Scope.CloseOnLimit]
 	Usage  Usage // of the whole request; zero in all but the last chunk
 }
 

@@ -15,14 +15,17 @@ type PredictOptions struct {
 	Adapter   Adapter
 	Sampling  *Sampling
 	MaxTokens int
-	Demos     []Example // demonstrations; see [Signature.WithDemos]
+
+	CloseOnLimit bool // see [Scope]
+
+	Demos []Example // demonstrations; see [Signature.WithDemos]
 }
 
 func (o *PredictOptions) scope() Scope {
 	if o == nil {
 		return Scope{}
 	}
-	return Scope{LM: o.LM, Adapter: o.Adapter, Sampling: o.Sampling, MaxTokens: o.MaxTokens}
+	return Scope{LM: o.LM, Adapter: o.Adapter, Sampling: o.Sampling, MaxTokens: o.MaxTokens, CloseOnLimit: o.CloseOnLimit}
 }
 
 func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
@@ -108,7 +111,7 @@ func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[
 				return
 			}
 		}
-		result, err := p.parse(scope.Adapter, req.Prefill+text.String(), last)
+		result, err := p.parse(scope, req.Prefill+text.String(), last)
 		yield(Delta[Example]{Result: result}, err)
 	}
 }
@@ -130,12 +133,12 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 	if err != nil {
 		return scope, nil, err
 	}
-	req.Sampling, req.MaxTokens = scope.Sampling, scope.MaxTokens
+	req.Sampling, req.MaxTokens, req.CloseOnLimit = scope.Sampling, scope.MaxTokens, scope.CloseOnLimit
 	return scope, req, nil
 }
 
-func (p *Predictor) parse(a Adapter, text string, last Chunk) (*Prediction, error) {
-	values, err := a.Parse(p.sig, Message{RoleAssistant, text})
+func (p *Predictor) parse(scope Scope, text string, last Chunk) (*Prediction, error) {
+	values, err := scope.Adapter.Parse(p.sig, Message{RoleAssistant, text})
 	if err != nil {
 		if parseErr := (*ParseError)(nil); errors.As(err, &parseErr) {
 			parseErr.Truncated = last.Finish == FinishLength
@@ -143,7 +146,7 @@ func (p *Predictor) parse(a Adapter, text string, last Chunk) (*Prediction, erro
 		return nil, err
 	}
 	// A number or a list that was cut off reads like a shorter one.
-	if f := p.sig.outputs[len(p.sig.outputs)-1]; last.Finish == FinishLength && f.Type.Kind != KindString {
+	if f := p.sig.outputs[len(p.sig.outputs)-1]; last.Finish == FinishLength && f.Type.Kind != KindString && !last.Closed {
 		fieldErr := &FieldError{Field: f.Name, Text: values.Text(f.Name), Err: ErrTruncated}
 		delete(values, f.Name)
 		return nil, &ParseError{Fields: []*FieldError{fieldErr}, Partial: values, Raw: text, Truncated: true}

@@ -15,6 +15,12 @@ type Scope struct {
 	Adapter   Adapter
 	Sampling  *Sampling // replaces lower levels as a whole; new(Sampling) is greedy
 	MaxTokens int       // generated tokens at most; must not be negative
+
+	// CloseOnLimit has a reply that runs out of tokens end as the outputs' types
+	// allow, if any level says so: the value is then cut short but whole, and its
+	// Finish is [FinishLength]. Otherwise a value other than text that was cut off
+	// is a *[ParseError].
+	CloseOnLimit bool
 }
 
 // over returns s with its zero fields taken from lower.
@@ -27,6 +33,7 @@ func (s Scope) over(lower Scope) Scope {
 	}
 	s.Sampling = cmp.Or(s.Sampling, lower.Sampling)
 	s.MaxTokens = cmp.Or(s.MaxTokens, lower.MaxTokens)
+	s.CloseOnLimit = s.CloseOnLimit || lower.CloseOnLimit
 	return s
 }
 

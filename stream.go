@@ -13,7 +13,7 @@ type fieldSplitter struct {
 
 func newFieldSplitter(c Constraint) *fieldSplitter {
 	if len(c) == 0 {
-		c = Constraint{{Hole: &Hole{}}}
+		c = Constraint{{Hole: &Field{}}}
 	}
 	return &fieldSplitter{parts: c}
 }
@@ -44,7 +44,7 @@ func (s *fieldSplitter) add(text string) []Delta[Example] {
 			}
 		}
 		s.pending = s.pending[len(value):]
-		deltas = s.emit(deltas, part.Hole.Field, value, found)
+		deltas = s.emit(deltas, part.Hole.Name, value, found)
 		if !found {
 			break
 		}
@@ -58,7 +58,7 @@ func (s *fieldSplitter) end() []Delta[Example] {
 	if len(s.parts) == 0 || s.parts[0].Hole == nil {
 		return nil
 	}
-	return s.emit(nil, s.parts[0].Hole.Field, s.pending, true)
+	return s.emit(nil, s.parts[0].Hole.Name, s.pending, true)
 }
 
 // emit adds a delta if there is something to say. The space after a marker is

@@ -169,6 +169,18 @@ type Masker interface {
 	Mask(bits []uint64)
 }
 
+// Limiter is a [Matcher] that can bring its output to an end in time.
+type Limiter interface {
+	Matcher
+
+	// Limit says, before each choice, how many tokens may still be output.
+	Limit(tokens int)
+
+	// Limited reports, when Done, whether the output was cut short for that: the
+	// request then ends with [FinishLength].
+	Limited() bool
+}
+
 // MaxTopLogprobs is the most that [Request].TopLogprobs may be.
 const MaxTopLogprobs = 100
 

@@ -124,7 +124,7 @@ func (s *slot) advance(v *Vocab) {
 				return
 			}
 			if m.Done() {
-				s.end(doneWith(m.Err()))
+				s.end(doneWith(m))
 				return
 			}
 		}
@@ -143,6 +143,9 @@ func (s *slot) advance(v *Vocab) {
 // choose samples one token.
 func (s *slot) choose(v *Vocab) {
 	m := s.job.req.Matcher
+	if l, ok := m.(Limiter); ok {
+		l.Limit(s.budget)
+	}
 	t, err := s.sampler.choose(s.logits, s.tokens, m)
 	if err != nil {
 		s.end("", err)
@@ -186,9 +189,12 @@ func (s *slot) tellLogprobs(v *Vocab, t Token) error {
 	return nil
 }
 
-func doneWith(err error) (FinishReason, error) {
-	if err != nil {
+func doneWith(m Matcher) (FinishReason, error) {
+	if err := m.Err(); err != nil {
 		return "", &MatcherError{err}
+	}
+	if l, ok := m.(Limiter); ok && l.Limited() {
+		return FinishLength, nil
 	}
 	return FinishStop, nil
 }

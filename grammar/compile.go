@@ -1,11 +1,14 @@
 package grammar
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
@@ -32,8 +35,11 @@ func Compile(parts ...Part) (*Grammar, error) {
 		nodes := make([]*node, len(parts))
 		for i, p := range parts {
 			var err error
-			if nodes[i], err = b.part(p); err != nil {
-				return nil, fmt.Errorf("part %d: %w", i+1, err)
+			if nodes[i], err = b.part(p); err != nil && len(parts) > 1 {
+				err = fmt.Errorf("part %d: %w", i+1, err)
+			}
+			if err != nil {
+				return nil, err
 			}
 		}
 		return b.sequence(nodes...), nil
@@ -118,10 +124,8 @@ func (b *builder) part(p Part) (*node, error) {
 	case Literal:
 		return b.literal(string(p)), nil
 	case Line:
-		if p.MaxBytes < 0 {
-			return nil, fmt.Errorf("MaxBytes is %d; it must not be negative", p.MaxBytes)
-		}
-		return b.hole(b.line(p.MaxBytes), 2, p.Optional, lineBreak), nil
+		l, err := b.line(p)
+		return b.hole(b.lexeme(l), 2, p.Optional, lineBreak), err
 	case Choices:
 		if err := checkChoices(p.Values); err != nil {
 			return nil, err
@@ -129,15 +133,27 @@ func (b *builder) part(p Part) (*node, error) {
 		if len(p.Values) == 1 && !p.Optional { // nothing to choose
 			return b.literal(" " + p.Values[0]), nil
 		}
-		return b.hole(b.space.Literals(p.Values), 1, p.Optional, lineBreak), nil
+		return b.hole(b.lexeme(b.space.Literals(p.Values)), 1, p.Optional, lineBreak), nil
 	case Boolean:
-		return b.hole(b.space.Literals([]string{"false", "true"}), 1, p.Optional, lineBreak), nil
+		return b.hole(b.lexeme(b.space.Literals([]string{"false", "true"})), 1, p.Optional, lineBreak), nil
 	case Integer:
-		return b.hole(b.number(0), 1, p.Optional, notNumber), nil
+		return b.numberHole(p.Min, p.Max, 0, p.Optional)
 	case Number:
-		return b.hole(b.number(maxDecimals), 1, p.Optional, notNumber), nil
+		return b.numberHole(p.Min, p.Max, maxDecimals, p.Optional)
+	case Hole:
+		switch p.Value.(type) {
+		case Regexp, JSONSchema, GBNF:
+		default:
+			return nil, fmt.Errorf("a %T is not a language that a hole can have", p.Value)
+		}
+		value, err := b.part(p.Value)
+		if err != nil {
+			return nil, err
+		}
+		return b.hole(value, 1, p.Optional, lineBreak), nil
 	case Regexp:
-		return b.regexp(string(p))
+		l, err := b.match(string(p))
+		return b.lexeme(l), err
 	case JSONSchema:
 		return b.jsonSchema(p)
 	case GBNF:
@@ -163,9 +179,14 @@ var (
 
 // hole is a value with up to so many spaces before it. It ends where the model ends
 // its turn, at a line break, or, once there is a value, with a byte of stops.
-func (b *builder) hole(value regular.Lang, spaces int, optional bool, stops regular.Bytes) *node {
+func (b *builder) hole(value *node, spaces int, optional bool, stops regular.Bytes) *node {
 	space := b.space.Repeat(b.space.Set(' ', ' '), 0, spaces)
-	filled := b.sequence(b.lexeme(b.space.Concat(space, value)), b.end(stops))
+	if value.kind == nodeLexeme {
+		value = b.lexeme(b.space.Concat(space, value.lang))
+	} else {
+		value = b.sequence(b.lexeme(space), value)
+	}
+	filled := b.sequence(value, b.end(stops))
 	if !optional {
 		return filled
 	}
@@ -174,30 +195,63 @@ func (b *builder) hole(value regular.Lang, spaces int, optional bool, stops regu
 
 // line is text without line breaks, whose first character is not a space: so it is
 // never blank.
-func (b *builder) line(maxBytes int) regular.Lang {
+func (b *builder) line(p Line) (regular.Lang, error) {
 	s := b.space
-	first := s.Runes(runesBut(func(r rune) bool { return r == '\n' || unicode.IsSpace(r) })...)
+	if p.MaxBytes < 0 || p.MinLength < 0 || p.MaxLength < 0 {
+		return regular.Nothing, errors.New("a length must not be negative")
+	}
+	first := s.Runes(otherRunes(spaces())...)
 	char := s.Runes(0, '\n'-1, '\n'+1, utf8.MaxRune)
 	line := s.Concat(first, s.Repeat(char, 0, regular.Unbounded))
-	if maxBytes > 0 {
-		line = s.Intersection(line, s.Repeat(s.Set(0, 0xff), 1, maxBytes))
+	if p.MaxBytes > 0 {
+		line = s.Intersection(line, s.Repeat(s.Set(0, 0xff), 1, p.MaxBytes))
 	}
-	return line
+	if p.MinLength > 0 || p.MaxLength > 0 {
+		line = s.Intersection(line, s.Repeat(s.AnyChar(), p.MinLength, cmp.Or(p.MaxLength, regular.Unbounded)))
+	}
+	if p.Pattern != "" {
+		l, err := b.match(p.Pattern)
+		if err != nil {
+			return regular.Nothing, err
+		}
+		line = s.Intersection(line, l)
+	}
+	if p.Format != "" {
+		l, ok := b.format(p.Format, s.Runes)
+		if !ok {
+			return regular.Nothing, fmt.Errorf("the format %q is not known", p.Format)
+		}
+		line = s.Intersection(line, l)
+	}
+	if p != (Line{MaxBytes: p.MaxBytes, Optional: p.Optional}) { // spaces at the end would not count
+		blank := s.Runes(spaces()...)
+		line = s.Difference(line, s.Concat(s.Repeat(s.AnyChar(), 0, regular.Unbounded), blank))
+	}
+	return line, nil
 }
 
-// runesBut returns the ranges of all characters but those of the first plane that
-// are left out.
-func runesBut(out func(rune) bool) (ranges []rune) {
-	from := rune(0)
+// spaces returns the ranges of the characters that Unicode calls spaces.
+var spaces = sync.OnceValue(func() (ranges []rune) {
 	for r := range rune(0x10000) {
-		if out(r) {
-			if r > from {
-				ranges = append(ranges, from, r-1)
-			}
-			from = r + 1
+		if unicode.IsSpace(r) {
+			ranges = append(ranges, r, r)
 		}
 	}
-	return append(ranges, from, utf8.MaxRune)
+	return ranges
+})
+
+// numberHole is a hole for a number of a range.
+func (b *builder) numberHole(min, max *float64, decimals int, optional bool) (*node, error) {
+	for _, v := range []*float64{min, max} {
+		if v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) {
+			return nil, fmt.Errorf("the limit %v is not a number", *v)
+		}
+	}
+	l := b.number(decimals)
+	if min != nil || max != nil {
+		l = b.space.Intersection(l, b.between(min, max))
+	}
+	return b.hole(b.lexeme(l), 1, optional, notNumber), nil
 }
 
 // number is a decimal number with at most so many decimals.
@@ -212,16 +266,17 @@ func (b *builder) number(decimals int) regular.Lang {
 	return l
 }
 
-func (b *builder) regexp(expr string) (*node, error) {
+// match is the texts that an expression matches as a whole.
+func (b *builder) match(expr string) (regular.Lang, error) {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
-		return nil, err
+		return regular.Nothing, err
 	}
 	l, err := b.space.Match(re, b.space.Runes)
 	if err != nil {
-		return nil, fmt.Errorf("the expression %q: %w", expr, err)
+		return regular.Nothing, fmt.Errorf("the expression %q: %w", expr, err)
 	}
-	return b.lexeme(l), nil
+	return l, nil
 }
 
 func checkChoices(values []string) error {

@@ -4,26 +4,27 @@ import "slices"
 
 // mask is the tokens that may come in a state.
 type mask struct {
-	of   *Vocabulary
-	bits []uint64
+	of    *Vocabulary
+	bits  []uint64
+	least int // the most bytes that an output needs at least after one of the tokens
 }
 
 // maskFor returns the mask of a state, which is computed once.
-func (s *state) maskFor(v *Vocabulary) []uint64 {
+func (s *state) maskFor(v *Vocabulary) *mask {
 	if m := s.mask.Load(); m != nil && m.of == v {
-		return m.bits
+		return m
 	}
 	bits := make([]uint64, v.words)
-	s.fill(v, bits)
+	m := &mask{v, bits, s.fill(v, bits)}
 	if s.accepting || s.ends {
 		for _, token := range v.ends {
 			bits[token/64] |= 1 << (token % 64)
 		}
 	}
 	if s.a.keepsMask(8 * len(bits)) {
-		s.mask.Store(&mask{v, bits})
+		s.mask.Store(m)
 	}
-	return bits
+	return m
 }
 
 func (a *automaton) keepsMask(size int) bool {
@@ -39,22 +40,21 @@ func (a *automaton) keepsMask(size int) bool {
 
 // fill sets the bits of the tokens with text. The largest slice that certainly may
 // come is taken as a whole.
-func (s *state) fill(v *Vocabulary, bits []uint64) {
+func (s *state) fill(v *Vocabulary, bits []uint64) (least int) {
 	slices := v.slices()
-	room := s.safeRun(slices[0].chars)
+	room, least := s.safeRun(slices[0].chars)
 	for i := range slices {
 		if slice := &slices[i]; slice.chars <= room {
 			copy(bits, slice.bits)
-			slice.rest.walk(s, bits)
-			return
+			return max(least, slice.rest.walk(s, bits))
 		}
 	}
-	v.all.walk(s, bits)
+	return v.all.walk(s, bits)
 }
 
 // safeRun returns how many safe characters may come at least, whichever they are,
-// up to a limit.
-func (s *state) safeRun(limit int) int {
+// up to a limit, and the most bytes that an output needs at least after some of them.
+func (s *state) safeRun(limit int) (chars, least int) {
 	level := []*state{s}
 	seen := map[*state]bool{s: true}
 	for n := range limit {
@@ -62,21 +62,22 @@ func (s *state) safeRun(limit int) int {
 		for _, at := range level {
 			after := at.afterSafe()
 			if after == nil {
-				return n
+				return n, least
 			}
 			for _, a := range after {
 				if !seen[a] {
 					seen[a] = true
+					least = max(least, a.least)
 					next = append(next, a)
 				}
 			}
 		}
 		if len(next) == 0 {
-			return limit
+			break
 		}
 		level = next
 	}
-	return limit
+	return limit, least
 }
 
 // afterSafe returns the states that follow one safe character, nil if one of them

@@ -15,6 +15,10 @@ type Matcher struct {
 	run    []int32 // to be handed out by Forced
 	ended  bool    // the model ended its turn
 	failed error
+
+	closes  bool // the output must be complete within limit tokens
+	limit   int
+	limited bool // a token was not allowed for that
 }
 
 // step is a token of the output and the state after it.
@@ -53,7 +57,11 @@ func (m *Matcher) Allowed(token int32) bool {
 	if len(m.run) > 0 || m.Done() {
 		return false
 	}
-	_, _, v := m.try(token)
+	next, text, v := m.try(token)
+	if v == take && !m.inTime(next, len(text)) {
+		m.limited = true
+		return false
+	}
 	return v != reject
 }
 
@@ -61,8 +69,18 @@ func (m *Matcher) Allowed(token int32) bool {
 // t/64. The bits are clear before, and as many as the vocabulary has tokens, rounded
 // up to 64.
 func (m *Matcher) Mask(bits []uint64) {
-	if len(m.run) == 0 && !m.Done() {
-		copy(bits, m.state.maskFor(m.v))
+	if len(m.run) > 0 || m.Done() {
+		return
+	}
+	mask := m.state.maskFor(m.v)
+	copy(bits, mask.bits)
+	if !m.closes || mask.least < m.limit {
+		return
+	}
+	for token := range int32(m.v.NTokens()) {
+		if bits[token/64]>>(token%64)&1 != 0 && !m.Allowed(token) {
+			bits[token/64] &^= 1 << (token % 64)
+		}
 	}
 }
 
@@ -103,6 +121,18 @@ func (m *Matcher) Accept(token int32) bool {
 		m.take(own, text, next)
 		return false
 	}
+	m.push(token, next)
+	return true
+}
+
+// Read takes a token of a text that is there already, and reports whether the grammar
+// allows it. Nothing is forced until the next Accept.
+func (m *Matcher) Read(token int32) bool {
+	next, _, verdict := m.try(token)
+	if verdict != take {
+		return false
+	}
+	m.run = nil
 	m.push(token, next)
 	return true
 }

@@ -8,10 +8,15 @@ type Part interface{ part() }
 type Literal string
 
 // Line is free text, well-formed UTF-8, up to the end of the line. It may begin
-// with one or two spaces. What follows it must begin with a line break.
+// with one or two spaces, which count for nothing here. What follows it must begin
+// with a line break.
 type Line struct {
-	MaxBytes int  // of the text without its leading spaces; 0: no limit
-	Optional bool // the text may be empty
+	MaxBytes  int    // 0: no limit
+	MinLength int    // characters
+	MaxLength int    // characters; 0: no limit
+	Pattern   string // a [Regexp] of the whole text; "" is none
+	Format    string // a format of JSON Schema; "" is none
+	Optional  bool   // the text may be empty
 }
 
 // Choices is one of a closed set of strings, with or without a space before
@@ -27,16 +32,25 @@ type Choices struct {
 // it has digits, a token that goes on with anything but digits or a comma ends it:
 // "4 apples" is 4, while "1,234" is not cut to 1.
 type Integer struct {
-	Optional bool // the value may be empty
+	Min, Max *float64 // nil: no limit
+	Optional bool     // the value may be empty
 }
 
 // Number is like [Integer], with or without a decimal point and 1 to 6 decimals.
 type Number struct {
-	Optional bool // the value may be empty
+	Min, Max *float64 // nil: no limit
+	Optional bool     // the value may be empty
 }
 
 // Boolean is true or false, with or without a space before it.
 type Boolean struct {
+	Optional bool // the value may be empty
+}
+
+// Hole is a value of a language ([Regexp], [JSONSchema], [GBNF]), with or without a
+// space before it, where a [Choices] or a [Line] could stand.
+type Hole struct {
+	Value    Part
 	Optional bool // the value may be empty
 }
 
@@ -51,4 +65,5 @@ func (Choices) part() {}
 func (Integer) part() {}
 func (Number) part()  {}
 func (Boolean) part() {}
+func (Hole) part()    {}
 func (Regexp) part()  {}

@@ -36,7 +36,7 @@ func newSchemaCompiler(b *builder, doc *document) *schemaCompiler {
 	c.anything = c.conj(nil, nil)
 	c.chars = c.char(0, utf8.MaxRune)
 	c.texts = c.space.Repeat(c.chars, 0, regular.Unbounded)
-	c.whole, c.numbers = c.decimals()
+	c.whole, c.numbers = b.decimals()
 	return c
 }
 
@@ -476,13 +476,13 @@ func (c *schemaCompiler) numeric(s *schema, name string, v *value) *set {
 	result := c.universe()
 	switch name {
 	case "minimum":
-		result.numbers = c.atLeast(text, false)
+		result.numbers = c.b.atLeast(text, false)
 	case "exclusiveMinimum":
-		result.numbers = c.atLeast(text, true)
+		result.numbers = c.b.atLeast(text, true)
 	case "maximum":
-		result.numbers = c.space.Difference(c.numbers, c.atLeast(text, true))
+		result.numbers = c.space.Difference(c.numbers, c.b.atLeast(text, true))
 	case "exclusiveMaximum":
-		result.numbers = c.space.Difference(c.numbers, c.atLeast(text, false))
+		result.numbers = c.space.Difference(c.numbers, c.b.atLeast(text, false))
 	case "multipleOf":
 		whole, fraction, _ := strings.Cut(text, ".")
 		divisor, err := strconv.ParseUint(whole+fraction, 10, 64)

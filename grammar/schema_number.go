@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/cria-lm/cria/internal/regular"
@@ -8,8 +9,8 @@ import (
 
 // decimals returns the integers and the numbers, as [decimal] writes them: without
 // exponents, leading zeros, zeros that end the decimals, and a minus before a zero.
-func (c *schemaCompiler) decimals() (whole, all regular.Lang) {
-	s := c.space
+func (b *builder) decimals() (whole, all regular.Lang) {
+	s := b.space
 	digit, minus := s.Set('0', '9'), s.Literal("-")
 	natural := s.Concat(s.Set('1', '9'), s.Repeat(digit, 0, regular.Unbounded))
 	zero := s.Literal("0")
@@ -35,21 +36,22 @@ func (b *builder) anyInteger() regular.Lang {
 }
 
 // atLeast returns the numbers that are not less than a decimal, or more than it.
-func (c *schemaCompiler) atLeast(bound string, more bool) regular.Lang {
-	s := c.space
-	positive := s.Intersection(c.numbers, s.Concat(s.Set('0', '9'), regular.All))
+func (b *builder) atLeast(bound string, more bool) regular.Lang {
+	s := b.space
+	_, numbers := b.decimals()
+	positive := s.Intersection(numbers, s.Concat(s.Set('0', '9'), regular.All))
 	if size, negative := strings.CutPrefix(bound, "-"); negative {
 		// -x is at least -size if x is not more than size.
-		sizes := s.Difference(positive, c.sizeAtLeast(size, !more))
-		return s.Union(positive, s.Intersection(c.numbers, s.Concat(s.Literal("-"), sizes)))
+		sizes := s.Difference(positive, b.sizeAtLeast(size, !more))
+		return s.Union(positive, s.Intersection(numbers, s.Concat(s.Literal("-"), sizes)))
 	}
-	return s.Intersection(positive, c.sizeAtLeast(bound, more))
+	return s.Intersection(positive, b.sizeAtLeast(bound, more))
 }
 
 // sizeAtLeast is atLeast for numbers without sign. Beside those it has texts that
 // are no numbers.
-func (c *schemaCompiler) sizeAtLeast(bound string, more bool) regular.Lang {
-	s := c.space
+func (b *builder) sizeAtLeast(bound string, more bool) regular.Lang {
+	s := b.space
 	whole, fraction, _ := strings.Cut(bound, ".")
 	digit := s.Set('0', '9')
 	digits := s.Repeat(digit, 0, regular.Unbounded)
@@ -79,4 +81,25 @@ func (c *schemaCompiler) sizeAtLeast(bound string, more bool) regular.Lang {
 		parts = append(parts, s.Concat(s.Literal(bound), s.Repeat(digit, 1, regular.Unbounded)))
 	}
 	return s.Union(parts...)
+}
+
+// between returns the numbers of a range; nil is no limit.
+func (b *builder) between(min, max *float64) regular.Lang {
+	_, l := b.decimals()
+	if min != nil {
+		l = b.space.Intersection(l, b.atLeast(mustDecimal(*min), false))
+	}
+	if max != nil {
+		l = b.space.Difference(l, b.atLeast(mustDecimal(*max), true))
+	}
+	return l
+}
+
+// mustDecimal writes a number that is not infinite.
+func mustDecimal(v float64) string {
+	text, err := decimal(strconv.FormatFloat(v, 'e', -1, 64))
+	if err != nil {
+		panic(err) // its exponent is small
+	}
+	return text
 }

@@ -142,24 +142,29 @@ const (
 
 // format returns the texts of a format.
 func (c *schemaCompiler) format(name string) (regular.Lang, bool) {
+	if l, ok := c.formats[name]; ok {
+		return l, true
+	}
+	l, ok := c.b.format(name, c.char)
+	c.formats[name] = l
+	return l, ok
+}
+
+func (b *builder) format(name string, alphabet regular.Alphabet) (regular.Lang, bool) {
 	expr, ok := formats[name]
 	if !ok {
 		return regular.Nothing, false
 	}
-	l, ok := c.formats[name]
-	if ok {
-		return l, true
-	}
 	re, err := syntax.Parse(expr, syntax.Perl)
-	if err == nil {
-		l, err = c.space.Match(re, c.char)
-	}
 	if err != nil {
 		panic(err) // the expressions are constants, and tested
 	}
-	if name == "hostname" {
-		l = c.space.Intersection(l, c.space.Repeat(c.chars, 1, 253))
+	l, err := b.space.Match(re, alphabet)
+	if err != nil {
+		panic(err)
 	}
-	c.formats[name] = l
+	if name == "hostname" {
+		l = b.space.Intersection(l, b.space.Repeat(alphabet(0, utf8.MaxRune), 1, 253))
+	}
 	return l, true
 }

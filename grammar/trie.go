@@ -73,8 +73,9 @@ func (t *trie) set(token int32, bits []uint64) {
 	}
 }
 
-// walk sets the bits of the tokens that may come in a state.
-func (t *trie) walk(from *state, bits []uint64) {
+// walk sets the bits of the tokens that may come in a state, and returns the most
+// bytes that an output needs at least after one of them.
+func (t *trie) walk(from *state, bits []uint64) (least int) {
 	path := make([]place, t.deepest+1)
 	path[0].state = from
 	text := make([]byte, t.deepest)
@@ -91,9 +92,13 @@ func (t *trie) walk(from *state, bits []uint64) {
 			i = int(n.next)
 			continue
 		}
-		t.set(n.token, bits)
+		if n.token != noToken {
+			t.set(n.token, bits)
+			least = max(least, below.state.least)
+		}
 		i++
 	}
+	return least
 }
 
 // place is where a walk is.

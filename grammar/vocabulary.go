@@ -68,6 +68,9 @@ func NewVocabulary(t Tokenizer) *Vocabulary {
 	return v
 }
 
+// Prepare does now what the first mask would wait for.
+func (v *Vocabulary) Prepare() { v.slices() }
+
 // slices returns the slices, the most characters first.
 func (v *Vocabulary) slices() []slice {
 	v.once.Do(v.slice)

@@ -53,7 +53,7 @@ func randomTemplate(r *rand.Rand) []Part {
 			Line{Optional: optional},
 			Line{MaxBytes: 1 + r.IntN(9), Optional: optional},
 			Choices{Values: choices[r.IntN(len(choices))], Optional: optional},
-			Integer{optional}, Number{optional}, Boolean{optional},
+			Integer{Optional: optional}, Number{Optional: optional}, Boolean{optional},
 		}[r.IntN(6)]
 		parts = append(parts, hole, literals[r.IntN(len(literals))])
 	}

@@ -36,21 +36,27 @@ func (m *LoadedModel) matcher(c cria.Constraint) (*grammar.Matcher, error) {
 	return g.Matcher(m.vocabulary()), nil
 }
 
+// grammarPart says how the value of a field is written.
 func grammarPart(p cria.Part) grammar.Part {
 	if p.Hole == nil {
 		return grammar.Literal(p.Literal)
 	}
-	switch p.Hole.Kind {
-	case cria.KindLiteral:
-		return grammar.Choices{Values: p.Hole.Values, Optional: p.Hole.Optional}
-	case cria.KindInt:
-		return grammar.Integer{Optional: p.Hole.Optional}
-	case cria.KindFloat:
-		return grammar.Number{Optional: p.Hole.Optional}
-	case cria.KindBool:
-		return grammar.Boolean{Optional: p.Hole.Optional}
+	f := p.Hole
+	switch {
+	case f.Type.Kind == cria.KindLiteral:
+		return grammar.Choices{Values: f.Type.Values, Optional: f.Optional}
+	case f.Type.Kind == cria.KindInt:
+		return grammar.Integer{Min: f.Min, Max: f.Max, Optional: f.Optional}
+	case f.Type.Kind == cria.KindFloat:
+		return grammar.Number{Min: f.Min, Max: f.Max, Optional: f.Optional}
+	case f.Type.Kind == cria.KindBool:
+		return grammar.Boolean{Optional: f.Optional}
+	case f.GBNF != "":
+		return grammar.Hole{Value: grammar.GBNF(f.GBNF), Optional: f.Optional}
+	case f.Type.Kind == cria.KindString, f.Type.Kind == cria.KindAny && f.Schema == nil:
+		return grammar.Line{MinLength: f.MinLen, MaxLength: f.MaxLen, Pattern: f.Pattern, Format: string(f.Format), Optional: f.Optional}
 	default:
-		return grammar.Line{Optional: p.Hole.Optional}
+		return grammar.Hole{Value: grammar.JSONSchema{Schema: f.JSONSchema()}, Optional: f.Optional}
 	}
 }
 

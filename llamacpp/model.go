@@ -47,6 +47,10 @@ func (m *LoadedModel) GPULayers() int { return m.gpuLayers }
 // together.
 func (m *LoadedModel) ContextLength() int { return m.engine.ContextLength() }
 
+// Vocabulary returns the model's tokens, prepared for grammars. It can be used after
+// Close, but for encoding texts.
+func (m *LoadedModel) Vocabulary() *grammar.Vocabulary { return m.vocabulary() }
+
 // Close ends running requests with an [ErrModelNotLoaded] and frees the model.
 // It may be called again.
 func (m *LoadedModel) Close() error {
@@ -85,16 +89,22 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, req *c
 			Sampling:  sampling(req.Sampling),
 			Stop:      req.Stop,
 		}
+		var matcher *grammar.Matcher
 		if len(req.Output) > 0 {
-			matcher, err := m.matcher(req.Output)
-			if err != nil {
+			var err error
+			if matcher, err = m.matcher(req.Output); err != nil {
 				yield(cria.Chunk{}, err)
 				return
+			}
+			if req.CloseOnLimit {
+				matcher.CloseOnLimit()
 			}
 			r.Matcher = matcher
 		}
 		for chunk, err := range m.engine.Generate(ctx, r) {
-			if !yield(convert(chunk), classify(err)) {
+			c := convert(chunk)
+			c.Closed = c.Finish == cria.FinishLength && req.CloseOnLimit && matcher != nil && matcher.MayEnd()
+			if !yield(c, classify(err)) {
 				return
 			}
 		}

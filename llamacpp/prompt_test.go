@@ -152,7 +152,7 @@ func TestBadRequests(t *testing.T) {
 		"invalid UTF-8":         {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("user", "\xff")}}}, ErrTokenization},
 		"invalid UTF-8 prefill": {cria.Request{Chat: chat, Prefill: "\xff"}, ErrTokenization},
 		"negative max tokens":   {cria.Request{Chat: chat, MaxTokens: -1}, ErrInvalidParameter},
-		"bad constraint":        {cria.Request{Chat: chat, Output: cria.Constraint{{Hole: &cria.Hole{Kind: cria.KindLiteral}}}}, ErrInvalidParameter},
+		"bad constraint":        {cria.Request{Chat: chat, Output: cria.Constraint{{Hole: &cria.Field{Type: cria.Type{Kind: cria.KindLiteral}}}}}, ErrInvalidParameter},
 		"negative temperature":  {cria.Request{Chat: chat, Sampling: &cria.Sampling{Temperature: -1}}, ErrInvalidParameter},
 		"empty stop text":       {cria.Request{Chat: chat, Stop: []string{""}}, ErrInvalidParameter},
 		"tools":                 {cria.Request{Chat: chat, Tools: []cria.Tool{noTool{}}}, ErrInvalidParameter},

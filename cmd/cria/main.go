@@ -52,7 +52,9 @@ func run(ctx context.Context, args []string, std streams) int {
 		fmt.Fprintln(std.err, "cria: "+what)
 		return exitInterrupted
 	}
-	fmt.Fprintln(std.err, "cria: "+message(err))
+	if !errors.Is(err, errRefused) {
+		fmt.Fprintln(std.err, "cria: "+message(err))
+	}
 	return exitCode(err)
 }
 

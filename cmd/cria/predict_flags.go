@@ -16,6 +16,8 @@ import (
 // predictFlags are the flags of every command that runs a signature on a model.
 type predictFlags struct {
 	*globals
+	constraint constraintFlags
+
 	model        string
 	instructions string
 	demos        string
@@ -26,6 +28,7 @@ type predictFlags struct {
 	slots         int
 	threads       int
 	maxTokens     int
+	closeOnLimit  bool
 	sampling      cria.Sampling
 	seed          uint32
 }
@@ -37,10 +40,12 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.StringVarP(&f.instructions, "instructions", "i", "", "what the model is to do (default \"Read the {inputs} and give the {outputs}.\")")
 	flags.StringVar(&f.demos, "demos", "", "file with demonstrations: one JSON object of inputs and outputs a line")
 	flags.BoolVar(&f.cot, "cot", false, "let the model reason first (adds an output \"reasoning\")")
+	f.constraint.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
 	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
 	flags.IntVar(&f.maxTokens, "max-tokens", llamacpp.DefaultMaxTokens, "tokens to generate at most")
+	flags.BoolVar(&f.closeOnLimit, "close-on-limit", false, "end an output in time, as its type allows, before the tokens run out")
 	flags.Float64Var(&f.sampling.Temperature, "temperature", 0, "0 always takes the most probable token")
 	flags.IntVar(&f.sampling.TopK, "top-k", 0, "keep this many of the most probable tokens; 0 keeps all")
 	flags.Float64Var(&f.sampling.TopP, "top-p", 1, "keep the most probable tokens that together reach this probability")
@@ -59,6 +64,9 @@ func (f *predictFlags) signature(text string) (*cria.Signature, error) {
 	sig, err := cria.ParseSignature(text)
 	if err != nil {
 		return nil, err
+	}
+	if sig, err = f.constraint.apply(sig); err != nil {
+		return nil, usageError{err}
 	}
 	if sig, err = sig.WithInstruction(f.instructions); err != nil {
 		return nil, usageError{err}
@@ -94,7 +102,7 @@ func (f *predictFlags) validate() error {
 }
 
 func (f *predictFlags) predictor(sig *cria.Signature) (*cria.Predictor, error) {
-	return cria.NewPredictor(sig, &cria.PredictOptions{Sampling: &f.sampling, MaxTokens: f.maxTokens})
+	return cria.NewPredictor(sig, &cria.PredictOptions{Sampling: &f.sampling, MaxTokens: f.maxTokens, CloseOnLimit: f.closeOnLimit})
 }
 
 func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) {

@@ -86,18 +86,25 @@ Environment:
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "show no progress")
 	flags.BoolVarP(&g.verbose, "verbose", "v", false, "log what happens, llama.cpp's own log included")
 
-	root.AddCommand(newRun(g), newBatch(g), newPull(g), newModels(g), newRemove(g), newDoctor(g), newVersion(g))
-	for _, c := range append(root.Commands(), root) {
-		if args := c.Args; args != nil {
-			c.Args = func(cmd *cobra.Command, given []string) error {
-				if err := args(cmd, given); err != nil {
-					return usageError{err}
-				}
-				return nil
+	root.AddCommand(newRun(g), newBatch(g), newPull(g), newGrammar(g), newModels(g), newRemove(g), newDoctor(g), newVersion(g))
+	checkArgs(root)
+	return root
+}
+
+// checkArgs makes what the commands say of their arguments mistakes in the command
+// line.
+func checkArgs(c *cobra.Command) {
+	if args := c.Args; args != nil {
+		c.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return usageError{err}
 			}
+			return nil
 		}
 	}
-	return root
+	for _, sub := range c.Commands() {
+		checkArgs(sub)
+	}
 }
 
 // knownCommand is the root's check of its arguments: whatever stands there is no
