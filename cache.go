@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -40,18 +41,23 @@ func NewCache(lm LM, opts *CacheOptions) LM {
 	if entries == 0 {
 		entries = 4096
 	}
-	return &cachedLM{LM: lm, replies: ttlcache.New(
-		ttlcache.WithTTL[cacheKey, Chunk](ttl),
-		ttlcache.WithCapacity[cacheKey, Chunk](uint64(entries)),
-		ttlcache.WithDisableTouchOnHit[cacheKey, Chunk](), // the age of a reply counts, not its last use
-	)}
+	return &cachedLM{LM: lm, replies: newReplies[Chunk](ttl, entries), scores: newReplies[Scores](ttl, entries)}
+}
+
+func newReplies[V any](ttl time.Duration, entries int) *ttlcache.Cache[cacheKey, V] {
+	return ttlcache.New(
+		ttlcache.WithTTL[cacheKey, V](ttl),
+		ttlcache.WithCapacity[cacheKey, V](uint64(entries)),
+		ttlcache.WithDisableTouchOnHit[cacheKey, V](), // the age of a reply counts, not its last use
+	)
 }
 
 type cacheKey [sha256.Size]byte
 
 type cachedLM struct {
 	LM
-	replies *ttlcache.Cache[cacheKey, Chunk] // whole replies
+	replies *ttlcache.Cache[cacheKey, Chunk]  // whole replies
+	scores  *ttlcache.Cache[cacheKey, Scores] // of the values of the request's output
 }
 
 // DefaultAdapter keeps the say in the format that the LM behind the cache has.
@@ -85,6 +91,30 @@ func (c *cachedLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, 
 			}
 		}
 	}
+}
+
+// Score implements [Scorer] if the LM behind the cache does.
+func (c *cachedLM) Score(ctx context.Context, req *Request, replies []string) (*Scores, error) {
+	scorer, ok := c.LM.(Scorer)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	key, err := requestKey(req)
+	if err != nil {
+		return nil, err
+	}
+	if item := c.scores.Get(key); item != nil {
+		s := item.Value()
+		return &s, nil
+	}
+	s, err := scorer.Score(ctx, req, replies)
+	if err != nil {
+		return nil, err
+	}
+	kept := *s
+	kept.Usage.Cached = true
+	c.scores.Set(key, kept, ttlcache.DefaultTTL)
+	return s, nil
 }
 
 // requestKey digests everything that determines a reply.

@@ -16,7 +16,8 @@ type PredictOptions struct {
 	Sampling  *Sampling
 	MaxTokens int
 
-	CloseOnLimit bool // see [Scope]
+	CloseOnLimit bool         // see [Scope]
+	Calibration  *Calibration // see [Calibrate]
 
 	Demos []Example // demonstrations; see [Signature.WithDemos]
 }
@@ -25,7 +26,7 @@ func (o *PredictOptions) scope() Scope {
 	if o == nil {
 		return Scope{}
 	}
-	return Scope{LM: o.LM, Adapter: o.Adapter, Sampling: o.Sampling, MaxTokens: o.MaxTokens, CloseOnLimit: o.CloseOnLimit}
+	return Scope{LM: o.LM, Adapter: o.Adapter, Sampling: o.Sampling, MaxTokens: o.MaxTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration}
 }
 
 func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
@@ -88,6 +89,17 @@ func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[
 		scope, req, err := p.prepare(ctx, inputs)
 		if err != nil {
 			yield(Delta[Example]{}, err)
+			return
+		}
+		if values, scores, err := p.scores(ctx, scope, req); err != nil {
+			yield(Delta[Example]{}, err)
+			return
+		} else if scores != nil {
+			result, err := p.choose(scope, req, values, scores)
+			if err == nil && !yield(Delta[Example]{Field: req.Output[0].Hole.Name, Text: values[result.Choice.Best()], Done: true}, nil) {
+				return
+			}
+			yield(Delta[Example]{Result: result}, err)
 			return
 		}
 		var text strings.Builder

@@ -21,6 +21,9 @@ type Scope struct {
 	// Finish is [FinishLength]. Otherwise a value other than text that was cut off
 	// is a *[ParseError].
 	CloseOnLimit bool
+
+	// Calibration corrects the scores of a closed set; see [Calibrate].
+	Calibration *Calibration
 }
 
 // over returns s with its zero fields taken from lower.
@@ -34,6 +37,7 @@ func (s Scope) over(lower Scope) Scope {
 	s.Sampling = cmp.Or(s.Sampling, lower.Sampling)
 	s.MaxTokens = cmp.Or(s.MaxTokens, lower.MaxTokens)
 	s.CloseOnLimit = s.CloseOnLimit || lower.CloseOnLimit
+	s.Calibration = cmp.Or(s.Calibration, lower.Calibration)
 	return s
 }
 

@@ -19,6 +19,7 @@ type job struct {
 	place   int         // there, from 1; 0: it does not wait
 	pin     bool        // the prompt is to be pinned, nothing generated
 	branch  *branch     // what was pinned
+	score   *fork       // the tokens behind the prompt are to be scored, nothing generated
 	stopped atomic.Bool // the owner is to end it after the step under way
 	closed  atomic.Bool // because the engine closes
 }

@@ -84,3 +84,19 @@ func (r *reference) checkWithin(t testing.TB, prompt, output []Token, first, end
 		}
 	}
 }
+
+// logits returns those behind some tokens.
+func (r *reference) logits(t testing.TB, tokens []Token) []float32 {
+	t.Helper()
+	r.llm.Memory().Clear(false)
+	for at := 0; at < len(tokens); at += smallBatch {
+		r.b.Clear()
+		for i, tok := range tokens[at:min(at+smallBatch, len(tokens))] {
+			r.b.Add(tok, llama.Pos(at+i), 0, at+i == len(tokens)-1)
+		}
+		if rc := r.llm.Decode(r.b); rc != 0 {
+			t.Fatalf("Decode: %d", rc)
+		}
+	}
+	return r.llm.LogitsIth(r.b.Len() - 1)
+}

@@ -193,6 +193,8 @@ func (e *Engine) end(slot *slot) {
 		case j.pin && whole && s.share:
 			s.pinned = append(s.pinned, b)
 			j.branch = b
+		case j.score != nil && len(j.score.path) > 0: // nobody will begin with that
+			e.drop(b)
 		case !j.pin && whole && s.share && b.leaf.parent != nil:
 			e.keep(b)
 		default:

@@ -55,7 +55,7 @@ func (s *slot) begin(j *job, limit, nVocab int) {
 	s.tokens = append(s.tokens[:0], j.req.Prompt...)
 	s.pending = len(j.req.Prompt)
 	s.budget = min(j.req.MaxTokens, limit-len(j.req.Prompt))
-	if j.pin {
+	if j.pin || j.score != nil {
 		s.budget = 0
 	}
 	j.reserve(s.budget)
@@ -109,6 +109,12 @@ func (s *slot) advance(v *Vocab) {
 	if s.job.pin {
 		if s.pending == 0 {
 			s.end(FinishStop, nil)
+		}
+		return
+	}
+	if s.job.score != nil {
+		if s.pending == 0 {
+			s.end(FinishStop, s.job.score.read(s.logits))
 		}
 		return
 	}

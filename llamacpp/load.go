@@ -134,6 +134,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		log:       log,
 
 		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) }),
+		ends:       sync.OnceValues(func() ([]llama.Token, error) { return endTokens(e.Vocab()) }),
 	}
 	go m.vocabulary()
 	return m, nil

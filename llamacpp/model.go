@@ -31,6 +31,8 @@ type LoadedModel struct {
 	// vocabulary is made while the first prompt is prepared.
 	vocabulary func() *grammar.Vocabulary
 
+	ends func() ([]llama.Token, error) // tokens that end a line, or the model's turn
+
 	log *slog.Logger
 }
 
@@ -136,10 +138,10 @@ func convert(c engine.Chunk) cria.Chunk {
 	return cria.Chunk{
 		Text:   c.Text,
 		Finish: cria.FinishReason(c.Finish),
-		Usage: cria.Usage{
-			PromptTokens:     c.Usage.PromptTokens,
-			CompletionTokens: c.Usage.CompletionTokens,
-			CachedTokens:     c.Usage.CachedTokens,
-		},
+		Usage:  convertUsage(c.Usage),
 	}
+}
+
+func convertUsage(u engine.Usage) cria.Usage {
+	return cria.Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, CachedTokens: u.CachedTokens}
 }

@@ -109,7 +109,7 @@ func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
 		return err
 	}
 	b := &batch{batchFlags: f, sig: sig, predictor: predictor, in: in, out: out}
-	err = b.run(cria.With(ctx, cria.Scope{LM: f.cached(model)}))
+	err = b.runOn(cria.With(ctx, cria.Scope{LM: f.cached(model)}))
 	if err != nil && out.file != nil {
 		err = resumableError{err}
 	}
@@ -127,7 +127,10 @@ func (f *batchFlags) validate(sig *cria.Signature) error {
 	case slices.Contains(outputNames(sig), "error"):
 		return errors.New(`an output named "error" would read like a failure; give it another name`)
 	}
-	return f.predictFlags.validate()
+	if slices.Contains(batchMethods, f.choice.calibrate) && f.inPath == "-" {
+		return fmt.Errorf("--calibrate %s needs --in FILE: the input is read twice", f.choice.calibrate)
+	}
+	return f.predictFlags.validate(sig)
 }
 
 func isFile(path string) bool {
@@ -162,6 +165,22 @@ type batch struct {
 // window is how many records may be in work or finished but not yet written,
 // for each record in work.
 const window = 4
+
+// runOn finds out the calibration, if one is asked for, and runs.
+func (b *batch) runOn(ctx context.Context) error {
+	var inputs []cria.Example
+	if slices.Contains(batchMethods, b.choice.calibrate) {
+		var err error
+		if inputs, err = b.in.all(b.sig); err != nil {
+			return err
+		}
+	}
+	calibration, err := b.choice.fit(ctx, b.predictor, inputs)
+	if err != nil {
+		return err
+	}
+	return b.run(cria.With(ctx, cria.Scope{Calibration: calibration}))
+}
 
 func (b *batch) run(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
@@ -226,6 +245,12 @@ func (b *batch) answer(ctx context.Context, r record) (answer, error) {
 	} else {
 		for _, name := range outputNames(b.sig) {
 			names, values[name] = append(names, name), prediction.Value[name]
+		}
+		if b.choice.probs && prediction.Choice != nil {
+			if values["probs"], err = probsOf(prediction.Choice); err != nil {
+				return a, err
+			}
+			names = append(names, "probs")
 		}
 	}
 	a.line, err = jsonObject(names, values)

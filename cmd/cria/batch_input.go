@@ -95,6 +95,20 @@ func (in *batchInput) read(ctx context.Context, sig *cria.Signature, out *batchO
 	return nil
 }
 
+// all returns the inputs of a file that fit the signature, and leaves it as it was.
+func (in *batchInput) all(sig *cria.Signature) (inputs []cria.Example, err error) {
+	for line, err := range textLines(in.r) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the input: %w", err)
+		}
+		if r := line.record(sig); r.err == nil && sig.CheckInputs(r.inputs) == nil {
+			inputs = append(inputs, r.inputs)
+		}
+	}
+	_, err = in.file.Seek(0, io.SeekStart)
+	return inputs, err
+}
+
 // textLine is a line with something in it.
 type textLine struct {
 	number int

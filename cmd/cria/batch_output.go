@@ -105,8 +105,10 @@ func answers(line map[string]json.RawMessage, sig *cria.Signature) bool {
 	if _, failed := line["error"]; failed {
 		want = []string{"error"}
 	}
-	if _, hasID := line["id"]; hasID && !slices.Contains(want, "id") {
-		want = append(want, "id")
+	for _, extra := range []string{"id", "probs"} {
+		if _, has := line[extra]; has && !slices.Contains(want, extra) {
+			want = append(want, extra)
+		}
 	}
 	for _, name := range want {
 		if _, ok := line[name]; !ok {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/cria-lm/cria"
 )
@@ -28,9 +30,19 @@ func printLines(w io.Writer, sig *cria.Signature, values cria.Example) error {
 	return nil
 }
 
-// printJSON prints one object on one line, its fields in declared order.
-func printJSON(w io.Writer, sig *cria.Signature, values cria.Example) error {
-	object, err := jsonObject(outputNames(sig), values)
+// printJSON prints one object on one line, its fields in declared order, and how
+// probable the values of a closed set were, unless that is nil.
+func printJSON(w io.Writer, sig *cria.Signature, values cria.Example, probs *cria.Choice) error {
+	names := outputNames(sig)
+	if probs != nil {
+		o, err := probsOf(probs)
+		if err != nil {
+			return err
+		}
+		values = maps.Clone(values)
+		names, values["probs"] = append(names, "probs"), o
+	}
+	object, err := jsonObject(names, values)
 	if err != nil {
 		return err
 	}
@@ -47,15 +59,40 @@ func outputNames(sig *cria.Signature) []string {
 
 // jsonObject writes the named values in that order, on one line.
 func jsonObject(names []string, values cria.Example) (string, error) {
-	var members []string
+	var o object
 	for _, name := range names {
-		value, err := encodeJSON(values[name])
-		if err != nil {
+		if err := o.add(name, values[name]); err != nil {
 			return "", err
 		}
-		members = append(members, fmt.Sprintf("%q:%s", name, value))
 	}
-	return "{" + strings.Join(members, ",") + "}", nil
+	return o.String(), nil
+}
+
+// object is the members of a JSON object, in order.
+type object []string
+
+func (o *object) add(name string, value any) error {
+	key, err := encodeJSON(name)
+	if err != nil {
+		return err
+	}
+	text, err := encodeJSON(value)
+	*o = append(*o, key+":"+text)
+	return err
+}
+
+func (o object) String() string { return "{" + strings.Join(o, ",") + "}" }
+
+// MarshalJSON keeps the order.
+func (o object) MarshalJSON() ([]byte, error) { return []byte(o.String()), nil }
+
+// printProbs prints a distribution, a value a line.
+func printProbs(w io.Writer, c *cria.Choice) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, v := range c.Values {
+		fmt.Fprintf(t, "  %s\t%.4f\n", v, c.Probs[i])
+	}
+	return t.Flush()
 }
 
 // encodeJSON writes compact JSON without escaping <, > and &.

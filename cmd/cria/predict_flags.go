@@ -17,6 +17,7 @@ import (
 type predictFlags struct {
 	*globals
 	constraint constraintFlags
+	choice     choiceFlags
 
 	model        string
 	instructions string
@@ -41,6 +42,7 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.demos, "demos", "", "file with demonstrations: one JSON object of inputs and outputs a line")
 	flags.BoolVar(&f.cot, "cot", false, "let the model reason first (adds an output \"reasoning\")")
 	f.constraint.add(flags)
+	f.choice.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
 	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
@@ -89,7 +91,7 @@ func (f *predictFlags) signature(text string) (*cria.Signature, error) {
 	return sig, nil
 }
 
-func (f *predictFlags) validate() error {
+func (f *predictFlags) validate(sig *cria.Signature) error {
 	switch {
 	case f.maxTokens <= 0:
 		return fmt.Errorf("--max-tokens %d must be more than 0", f.maxTokens)
@@ -98,7 +100,10 @@ func (f *predictFlags) validate() error {
 	case f.threads < 0:
 		return fmt.Errorf("--threads %d is negative", f.threads)
 	}
-	return f.sampling.Validate()
+	if err := f.sampling.Validate(); err != nil {
+		return err
+	}
+	return f.choice.check(sig)
 }
 
 func (f *predictFlags) predictor(sig *cria.Signature) (*cria.Predictor, error) {

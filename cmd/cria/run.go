@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,7 +74,7 @@ func (f *runFlags) run(ctx context.Context, signature string, assignments []stri
 	if err != nil {
 		return err
 	}
-	if err := f.validate(); err != nil {
+	if err := f.validate(sig); err != nil {
 		return usageError{err}
 	}
 	predictor, err := f.predictor(sig)
@@ -88,16 +89,20 @@ func (f *runFlags) run(ctx context.Context, signature string, assignments []stri
 	return cmp.Or(err, model.Close())
 }
 
-func (f *runFlags) validate() error {
-	if f.json && f.stream {
+func (f *runFlags) validate(sig *cria.Signature) error {
+	switch {
+	case f.json && f.stream:
 		return errors.New("--json and --stream exclude each other")
+	case f.choice.probs && f.stream:
+		return errors.New("--probs and --stream exclude each other")
+	case slices.Contains(batchMethods, f.choice.calibrate):
+		return fmt.Errorf("--calibrate %s needs many inputs: see cria batch", f.choice.calibrate)
 	}
-	return f.predictFlags.validate()
+	return f.predictFlags.validate(sig)
 }
 
 func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *cria.Predictor, inputs cria.Example) error {
-	switch {
-	case f.showPrompt:
+	if f.showPrompt {
 		req, err := p.Request(ctx, inputs)
 		if err != nil {
 			return err
@@ -107,7 +112,13 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 			return err
 		}
 		return printLine(f.out, text)
-	case f.stream:
+	}
+	calibration, err := f.choice.fit(ctx, p, nil)
+	if err != nil {
+		return err
+	}
+	ctx = cria.With(ctx, cria.Scope{Calibration: calibration})
+	if f.stream {
 		return f.streamAnswer(ctx, p, inputs)
 	}
 	prediction, err := f.call(ctx, p, inputs)
@@ -115,10 +126,19 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 		return err
 	}
 	f.warnIfCutOff(prediction.Finish)
-	if f.json {
-		return printJSON(f.out, p.Signature(), prediction.Value)
+	var choice *cria.Choice
+	if f.choice.probs {
+		if choice = prediction.Choice; choice == nil {
+			return errors.New("--probs: with a temperature or penalties values are not scored")
+		}
 	}
-	return printLines(f.out, p.Signature(), prediction.Value)
+	if f.json {
+		return printJSON(f.out, p.Signature(), prediction.Value, choice)
+	}
+	if err := printLines(f.out, p.Signature(), prediction.Value); err != nil || choice == nil {
+		return err
+	}
+	return printProbs(f.out, choice)
 }
 
 // call is the predictor's Call, with a word about its progress on a terminal
