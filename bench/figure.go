@@ -15,7 +15,7 @@ type figure struct {
 	run    func(context.Context, *session) ([]result, error)
 }
 
-// figures are all that there is to measure, in the order of bench engine.
+// figures are about the engine, in the order of bench engine.
 var figures = []figure{
 	{"decode", "tokens/s of one stream, against llama-bench",
 		fmt.Sprintf("%d tokens of one stream after a prompt of 1, against llama-bench -p 0 -n %[1]d", decodeTokens),

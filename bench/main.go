@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"text/tabwriter"
 
@@ -84,13 +85,17 @@ Environment:
 	flags.StringVarP(&o.model, "model", "m", hub.DefaultModel, "model: name from the catalogue, file, hf:, https: or pip: reference")
 	flags.StringVar(&o.peers, "peers", os.Getenv("CRIA_PEERS_DIR"), "folder with llama.cpp's programs and libraries (default: CRIA_PEERS_DIR, then the build of bench peers)")
 
-	for _, f := range figures {
+	for _, f := range slices.Concat(figures, structureFigures) {
 		root.AddCommand(&cobra.Command{Use: f.name, Short: f.short, Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), out, errs, f) }})
 	}
 	root.AddCommand(
-		&cobra.Command{Use: "engine", Short: "all figures", Args: cobra.NoArgs,
+		&cobra.Command{Use: "engine", Short: "all figures of the engine", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), out, errs, figures...) }},
+		&cobra.Command{Use: "structure", Short: "all figures of constrained outputs", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return o.measure(cmd.Context(), out, errs, structureFigures...)
+			}},
 		&cobra.Command{Use: "peers", Short: peersShort, Args: cobra.NoArgs,
 			Long: `Peers builds llama-bench, llama-server, llama-batched-bench and llama-completion
 of llama.cpp ` + peersRelease + ` into the cache directory, once. The source is the git bundle
@@ -110,6 +115,10 @@ func list(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "peers\t%s\nsynth\t%s\nengine\tall of the following\n", peersShort, synthShort)
 	for _, f := range figures {
+		fmt.Fprintf(w, "%s\t%s\n", f.name, f.short)
+	}
+	fmt.Fprintf(w, "structure\tall of the following\n")
+	for _, f := range structureFigures {
 		fmt.Fprintf(w, "%s\t%s\n", f.name, f.short)
 	}
 	fmt.Fprintln(w, "\ngo run ./bench NAME measures one; --help says more")

@@ -16,6 +16,7 @@ func TestExamples(t *testing.T) {
 	testmodel.Model(t)
 	for name, want := range map[string]string{
 		"classify":  "positive\n",
+		"extract":   "{Customer:Eva Novak Items:[{Product:table Quantity:5} {Product:plate Quantity:20}] Express:true}\n",
 		"question":  "Paris",
 		"reasoning": "Answer: 12",
 	} {

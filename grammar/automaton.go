@@ -90,7 +90,6 @@ type state struct {
 
 	forced atomic.Pointer[forced]
 	mask   atomic.Pointer[mask]
-	safe   atomic.Pointer[[]*state] // after one safe character
 
 	closing atomic.Pointer[closing]
 }

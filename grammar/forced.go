@@ -95,20 +95,49 @@ func (f *forced) computeStable(v *Vocabulary) int {
 	for from := max(0, len(f.text)-v.all.deepest+1); from < stable; from++ {
 		probes := 0
 		v.all.below([]byte(f.text[from:]), v.Piece, func(rest []byte) bool {
-			if after := f.after.run(rest); after.isDead() {
+			after := f.after.run(rest)
+			if after.isDead() {
 				return true
 			}
-			longer, err := v.Encode(f.text + toValid(rest))
-			if err != nil {
-				stable = 0
-				return false
+			for _, next := range after.continuations() {
+				longer, err := v.Encode(f.text + toValid(rest) + next)
+				if err != nil {
+					stable = 0
+					return false
+				}
+				stable = min(stable, commonBytes(v, tokens, longer))
 			}
-			stable = min(stable, commonBytes(v, tokens, longer))
 			probes++
 			return probes < maxProbes && stable > from
 		})
 	}
 	return stable
+}
+
+// maxContinuations is how many characters are tried behind a text.
+const maxContinuations = 6
+
+// continuations returns characters that may come in a state, one of each class of
+// bytes, and "" if nothing need come.
+func (s *state) continuations() (texts []string) {
+	if s.accepting || s.ends {
+		texts = append(texts, "")
+	}
+	tried := map[uint8]bool{}
+	for _, b := range []byte("aA0 -\"{[.,:\n") {
+		class := s.classes.Of[b]
+		if tried[class] || len(texts) == maxContinuations {
+			continue
+		}
+		tried[class] = true
+		if !s.step(b).isDead() {
+			texts = append(texts, string(b))
+		}
+	}
+	if texts == nil {
+		return []string{""}
+	}
+	return texts
 }
 
 // run reads several bytes.

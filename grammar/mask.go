@@ -1,7 +1,5 @@
 package grammar
 
-import "slices"
-
 // mask is the tokens that may come in a state.
 type mask struct {
 	of    *Vocabulary
@@ -38,97 +36,72 @@ func (a *automaton) keepsMask(size int) bool {
 	return true
 }
 
-// fill sets the bits of the tokens with text. The largest slice that certainly may
-// come is taken as a whole.
+// fill sets the bits of the tokens with text, and returns the most bytes that an output
+// needs at least after one of them. Tokens of plain characters that certainly may come
+// are taken at once.
 func (s *state) fill(v *Vocabulary, bits []uint64) (least int) {
-	slices := v.slices()
-	room, least := s.safeRun(slices[0].chars)
-	for i := range slices {
-		if slice := &slices[i]; slice.chars <= room {
-			copy(bits, slice.bits)
-			return max(least, slice.rest.walk(s, bits))
-		}
+	run := s.plainRun()
+	if run.chars == 0 {
+		return v.all.walk(s, bits)
 	}
-	return v.all.walk(s, bits)
+	p := v.plain()
+	copy(bits, p.upTo[run.chars])
+	least = max(run.least, p.others.walk(s, bits))
+	if run.controls {
+		least = max(least, p.controls.walk(s, bits))
+	}
+	if run.goesOn {
+		least = max(least, p.longerThan(run.chars).walk(s, bits))
+	}
+	return least
 }
 
-// safeRun returns how many safe characters may come at least, whichever they are,
-// up to a limit, and the most bytes that an output needs at least after some of them.
-func (s *state) safeRun(limit int) (chars, least int) {
-	level := []*state{s}
-	seen := map[*state]bool{s: true}
-	for n := range limit {
-		var next []*state
-		for _, at := range level {
-			after := at.afterSafe()
-			if after == nil {
-				return n, least
-			}
-			for _, a := range after {
-				if !seen[a] {
-					seen[a] = true
-					least = max(least, a.least)
-					next = append(next, a)
-				}
-			}
-		}
-		if len(next) == 0 {
-			break
-		}
-		level = next
-	}
-	return limit, least
+// plainRun is what may come of plain characters.
+type plainRun struct {
+	chars    int  // so many may come, whichever they are; at most maxPlain
+	goesOn   bool // some of them may be followed by another
+	controls bool // a control character may come before, between or behind them
+	least    int  // the most bytes that an output needs at least after some of them
 }
 
-// afterSafe returns the states that follow one safe character, nil if one of them
-// must not come.
-func (s *state) afterSafe() []*state {
-	if after := s.safe.Load(); after != nil {
-		return *after
-	}
-	var after []*state
-	for _, sequence := range safeBytes {
-		states := []*state{s}
-		for _, r := range sequence {
-			if states = afterRange(states, r); states == nil {
-				after = nil
-				break
-			}
+func (s *state) plainRun() (all plainRun) {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	for _, c := range s.configs {
+		if c.end != nil {
+			all.controls = all.controls || c.end.stops.Has('\n')
+			continue
 		}
-		if states == nil {
-			after = nil
-			break
-		}
-		for _, at := range states {
-			if !slices.Contains(after, at) {
-				after = append(after, at)
-			}
+		run := s.a.plainRun(c)
+		all.controls = all.controls || run.controls
+		all.goesOn = all.goesOn || run.goesOn
+		if run.chars > all.chars {
+			all.chars, all.least = run.chars, run.least
 		}
 	}
-	s.safe.Store(&after)
-	return after
+	return all
 }
 
-// afterRange returns the states that follow a byte of a range, nil if one of the
-// bytes must not come.
-func afterRange(states []*state, r [2]byte) []*state {
-	var after []*state
-	for _, s := range states {
-		var tried [256]bool
-		for b := int(r[0]); b <= int(r[1]); b++ {
-			class := s.classes.Of[b]
-			if tried[class] {
-				continue
-			}
-			tried[class] = true
-			next := s.step(byte(b))
-			if next.isDead() {
-				return nil
-			}
-			if !slices.Contains(after, next) {
-				after = append(after, next)
-			}
+func (a *automaton) plainRun(c config) (run plainRun) {
+	space := a.b.space
+	for l := c.lang; ; {
+		next, same := space.AfterPlain(l)
+		is, ok := space.Alive(next)
+		run.controls = run.controls || !same || !ok || space.AllowsControl(l)
+		if !same || !is || !ok {
+			// What the lexeme cannot go on with may begin what follows it.
+			run.goesOn = !same || !ok || space.Nullable(l)
+			return run
 		}
+		run.least = max(run.least, space.Shortest(next)+c.rest.shortest())
+		if run.chars++; next == l {
+			run.chars = maxPlain
+		}
+		if run.chars == maxPlain {
+			run.goesOn = true
+			return run
+		}
+		run.goesOn = run.goesOn || space.Nullable(l)
+		l = next
 	}
-	return after
 }

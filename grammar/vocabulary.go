@@ -3,6 +3,8 @@ package grammar
 import (
 	"sync"
 	"unicode/utf8"
+
+	"github.com/cria-lm/cria/internal/regular"
 )
 
 // Tokenizer is what must be known of a model's tokens. Its methods are called by
@@ -33,22 +35,36 @@ type Vocabulary struct {
 	all    *trie
 	words  int // of a mask
 
-	once sync.Once
-	made []slice
+	once  sync.Once
+	parts *plainParts
 }
 
-// slice is a part of the vocabulary that can be allowed at once: the tokens that
-// are so many characters at most, all of them safe. Almost all tokens of a
-// vocabulary are in it, and almost all states of free text allow it.
-type slice struct {
-	chars int
-	bits  []uint64
-	rest  *trie // all other tokens
+// plainParts is the tokens by how many plain characters they begin with. Almost all
+// tokens of a vocabulary have no others, and almost all states of free text allow them,
+// or those up to a length.
+type plainParts struct {
+	upTo     [maxPlain + 1][]uint64 // bits of the tokens of so many plain characters at most, and no others
+	longer   []*trie                // longer than those of longerSizes
+	controls *trie                  // tokens in which a control character follows the plain ones
+	others   *trie                  // tokens in which something else does
 }
 
-// sliceChars are the sizes of the slices. Texts with a length limit have states in
-// which the longer ones do not fit.
-var sliceChars = [...]int{1 << 30, 16, 6, 2}
+// maxPlain is the most plain characters of a token that are told apart.
+const maxPlain = 24
+
+// longerSizes are lengths for which there is a trie of the longer tokens.
+var longerSizes = [...]int{maxPlain, 10, 4, 1}
+
+// longerThan returns a trie with all tokens that have more than n plain characters and
+// no others.
+func (p *plainParts) longerThan(n int) *trie {
+	for i, size := range longerSizes {
+		if size <= n {
+			return p.longer[i]
+		}
+	}
+	return p.longer[len(p.longer)-1]
+}
 
 // NewVocabulary prepares the tokens of a model, which takes about 20 ms for 49,152 of
 // them and 100 ms for 262,144; as much again when the first mask is made.
@@ -69,63 +85,63 @@ func NewVocabulary(t Tokenizer) *Vocabulary {
 }
 
 // Prepare does now what the first mask would wait for.
-func (v *Vocabulary) Prepare() { v.slices() }
+func (v *Vocabulary) Prepare() { v.plain() }
 
-// slices returns the slices, the most characters first.
-func (v *Vocabulary) slices() []slice {
-	v.once.Do(v.slice)
-	return v.made
+func (v *Vocabulary) plain() *plainParts {
+	v.once.Do(func() { v.parts = v.newPlainParts() })
+	return v.parts
 }
 
-func (v *Vocabulary) slice() {
-	tokens := v.tokens
-	chars := make([]int, len(tokens))
-	longest := 0
-	for i, token := range tokens {
-		chars[i] = safeChars(v.Piece(token))
-		longest = max(longest, chars[i])
+func (v *Vocabulary) newPlainParts() *plainParts {
+	p := &plainParts{longer: make([]*trie, len(longerSizes))}
+	for i := range p.upTo {
+		p.upTo[i] = make([]uint64, v.words)
 	}
-	for _, size := range sliceChars {
-		s := slice{chars: min(size, longest), bits: make([]uint64, v.words)}
-		var rest []int32
-		for i, token := range tokens {
-			if chars[i] < 0 || chars[i] > size {
-				rest = append(rest, token)
-			} else {
-				s.bits[token/64] |= 1 << (token % 64)
+	var controls, others []int32
+	longer := make([][]int32, len(longerSizes))
+	for _, token := range v.tokens {
+		prefix := newPlainPrefix(v.Piece(token))
+		switch {
+		case prefix.control:
+			controls = append(controls, token)
+			continue
+		case !prefix.all:
+			others = append(others, token)
+			continue
+		}
+		for n := prefix.chars; n <= maxPlain; n++ {
+			p.upTo[n][token/64] |= 1 << (token % 64)
+		}
+		for i, size := range longerSizes {
+			if prefix.chars > size {
+				longer[i] = append(longer[i], token)
 			}
 		}
-		s.rest = newTrie(rest, v.Piece)
-		v.made = append(v.made, s)
 	}
+	for i := range longer {
+		p.longer[i] = newTrie(longer[i], v.Piece)
+	}
+	p.controls, p.others = newTrie(controls, v.Piece), newTrie(others, v.Piece)
+	return p
 }
 
-// safeChars is the number of characters of a piece if all of them are safe, or -1.
-// Safe is what no usual format gives a meaning within a text: neither a control
-// character nor a quote or a backslash.
-func safeChars(piece []byte) int {
-	if !utf8.Valid(piece) {
-		return -1
-	}
-	n := 0
-	for _, r := range string(piece) {
-		if r < ' ' || r == '"' || r == '\\' {
-			return -1
+// plainPrefix is how a piece begins.
+type plainPrefix struct {
+	chars   int  // plain characters
+	all     bool // that is all of it
+	control bool // a control character follows them
+}
+
+func newPlainPrefix(piece []byte) (p plainPrefix) {
+	for len(piece) > 0 {
+		r, size := utf8.DecodeRune(piece)
+		if r == utf8.RuneError && size == 1 || !regular.IsPlain(r) {
+			p.control = r < ' '
+			return p
 		}
-		n++
+		p.chars++
+		piece = piece[size:]
 	}
-	return n
-}
-
-// safeBytes are the byte sequences of safe characters, as ranges.
-var safeBytes = [][][2]byte{
-	{{' ', '!'}}, {{'#', '['}}, {{']', 0x7f}},
-	{{0xc2, 0xdf}, {0x80, 0xbf}},
-	{{0xe0, 0xe0}, {0xa0, 0xbf}, {0x80, 0xbf}},
-	{{0xe1, 0xec}, {0x80, 0xbf}, {0x80, 0xbf}},
-	{{0xed, 0xed}, {0x80, 0x9f}, {0x80, 0xbf}},
-	{{0xee, 0xef}, {0x80, 0xbf}, {0x80, 0xbf}},
-	{{0xf0, 0xf0}, {0x90, 0xbf}, {0x80, 0xbf}, {0x80, 0xbf}},
-	{{0xf1, 0xf3}, {0x80, 0xbf}, {0x80, 0xbf}, {0x80, 0xbf}},
-	{{0xf4, 0xf4}, {0x80, 0x8f}, {0x80, 0xbf}, {0x80, 0xbf}},
+	p.all = true
+	return p
 }

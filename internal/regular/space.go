@@ -66,11 +66,12 @@ type Space struct {
 	shared sharedClasses
 
 	anyChar Lang // Nothing until asked for
+	plain   map[Lang]afterPlain
 }
 
 // NewSpace returns a space with the constant languages only.
 func NewSpace() *Space {
-	s := &Space{byKey: map[string]Lang{}, shared: newSharedClasses()}
+	s := &Space{byKey: map[string]Lang{}, plain: map[Lang]afterPlain{}, shared: newSharedClasses()}
 	s.nodes = append(s.nodes,
 		node{kind: kindNothing, life: dead},
 		node{kind: kindEmpty, nullable: true, life: alive},
