@@ -60,8 +60,13 @@ func compile(build func(*builder) (*node, error)) (*Grammar, error) {
 	return g, nil
 }
 
+// compileSearch bounds the search for texts while a grammar is compiled, which takes
+// about a tenth of a second.
+const compileSearch = 40_000
+
 func (g *Grammar) begin() (*automaton, error) {
 	b := newBuilder()
+	b.space.LimitSearch(compileSearch)
 	start, err := g.build(b)
 	if err != nil {
 		return nil, err
@@ -71,6 +76,7 @@ func (g *Grammar) begin() (*automaton, error) {
 	} else if !some {
 		return nil, ErrEmpty
 	}
+	b.space.LimitSearch(-1)
 	a := newAutomaton(b, start)
 	g.current.Store(a)
 	return a, nil

@@ -502,10 +502,18 @@ func (c *schemaCompiler) numeric(s *schema, name string, v *value) *set {
 func (c *schemaCompiler) textual(s *schema, name string, v *value) *set {
 	result := c.universe()
 	switch name {
-	case "minLength":
-		result.texts = c.space.Repeat(c.chars, c.count(s, name, v), regular.Unbounded)
-	case "maxLength":
-		result.texts = c.space.Repeat(c.chars, 0, c.count(s, name, v))
+	case "minLength", "maxLength": // together, at the first of them: one count is cheaper than two
+		if name != firstOf(s.v.names, "minLength", "maxLength") {
+			return nil
+		}
+		least, most := 0, regular.Unbounded
+		if v := s.v.members["minLength"]; v != nil {
+			least = c.count(s, "minLength", v)
+		}
+		if v := s.v.members["maxLength"]; v != nil {
+			most = c.count(s, "maxLength", v)
+		}
+		result.texts = c.space.Repeat(c.chars, least, most)
 	case "pattern":
 		c.want(s, name, v, valueString)
 		result.texts = c.pattern(s, name, v.text)

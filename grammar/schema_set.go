@@ -194,29 +194,45 @@ func (c *schemaCompiler) anyObject() *objects {
 const maxAlternatives = 512
 
 func (c *schemaCompiler) intersect(a, b *set) *set {
-	s := &set{
+	return &set{
 		null: a.null && b.null, yes: a.yes && b.yes, no: a.no && b.no,
-		numbers: c.space.Intersection(a.numbers, b.numbers),
-		texts:   c.space.Intersection(a.texts, b.texts),
+		numbers: c.both(a.numbers, b.numbers, c.numbers),
+		texts:   c.both(a.texts, b.texts, c.texts),
+		arrays:  products(a.arrays, b.arrays, c.intersectArrays),
+		objects: products(a.objects, b.objects, c.intersectObjects),
 	}
-	for _, x := range a.arrays {
-		for _, y := range b.arrays {
-			if both := c.intersectArrays(x, y); both != nil {
-				s.arrays = append(s.arrays, both)
+}
+
+// products returns what each of one list has in common with each of another, but for
+// nil.
+func products[T any](a, b []*T, intersect func(x, y *T) *T) (list []*T) {
+	if len(a)*len(b) > 8*maxAlternatives {
+		panic(errTooManyAlternatives)
+	}
+	for _, x := range a {
+		for _, y := range b {
+			if both := intersect(x, y); both != nil {
+				list = append(list, both)
 			}
 		}
 	}
-	for _, x := range a.objects {
-		for _, y := range b.objects {
-			if both := c.intersectObjects(x, y); both != nil {
-				s.objects = append(s.objects, both)
-			}
-		}
+	if len(list) > maxAlternatives {
+		panic(errTooManyAlternatives)
 	}
-	if len(s.arrays) > maxAlternatives || len(s.objects) > maxAlternatives {
-		panic(schemaPanic{errors.New("too many alternatives come together")})
+	return list
+}
+
+var errTooManyAlternatives = schemaPanic{errors.New("too many alternatives come together")}
+
+// both returns what is in two languages, both of which are parts of a whole.
+func (c *schemaCompiler) both(a, b, whole regular.Lang) regular.Lang {
+	switch whole {
+	case a:
+		return b
+	case b:
+		return a
 	}
-	return s
+	return c.space.Intersection(a, b)
 }
 
 func (c *schemaCompiler) union(a, b *set) *set {
@@ -328,41 +344,21 @@ func (c *schemaCompiler) complementOf(s *schema) *set {
 	not.null, not.yes, not.no = !of.null, !of.yes, !of.no
 	not.numbers = c.space.Difference(c.numbers, of.numbers)
 	not.texts = c.space.Difference(c.texts, of.texts)
-	result := not
 	for _, a := range of.arrays {
-		var parts []*arrays
 		alternatives, ok := c.notArrays(a)
 		if !ok {
 			c.unsupport(s, "", "it is negated, and what its arrays are not cannot be said")
 		}
-		for _, x := range result.arrays {
-			for _, y := range alternatives {
-				if both := c.intersectArrays(x, y); both != nil {
-					parts = append(parts, both)
-				}
-			}
-		}
-		result.arrays = parts
+		not.arrays = products(not.arrays, alternatives, c.intersectArrays)
 	}
 	for _, o := range of.objects {
-		var parts []*objects
 		alternatives, ok := c.notObjects(o)
 		if !ok {
 			c.unsupport(s, "", "it is negated, and what its objects are not cannot be said")
 		}
-		for _, x := range result.objects {
-			for _, y := range alternatives {
-				if both := c.intersectObjects(x, y); both != nil {
-					parts = append(parts, both)
-				}
-			}
-		}
-		result.objects = parts
+		not.objects = products(not.objects, alternatives, c.intersectObjects)
 	}
-	if len(result.arrays) > maxAlternatives || len(result.objects) > maxAlternatives {
-		panic(schemaPanic{errors.New("too many alternatives come together")})
-	}
-	return result
+	return not
 }
 
 // notArrays returns the arrays that are not in a, as those that break one of its

@@ -190,8 +190,11 @@ func (s *Space) search(l Lang) (is, ok bool) {
 			}
 			return true, true
 		}
-		if len(steps) > maxSearch {
+		if len(steps) > maxSearch || s.searches == 0 {
 			return false, false
+		}
+		if s.searches > 0 {
+			s.searches--
 		}
 		for class := range s.Classes(at).First {
 			next := s.deriveClass(at, uint8(class))

@@ -67,17 +67,23 @@ type Space struct {
 
 	anyChar Lang // Nothing until asked for
 	plain   map[Lang]afterPlain
+
+	searches int // languages that searches may still look at; -1: no limit for all together
 }
 
 // NewSpace returns a space with the constant languages only.
 func NewSpace() *Space {
-	s := &Space{byKey: map[string]Lang{}, plain: map[Lang]afterPlain{}, shared: newSharedClasses()}
+	s := &Space{byKey: map[string]Lang{}, plain: map[Lang]afterPlain{}, shared: newSharedClasses(), searches: -1}
 	s.nodes = append(s.nodes,
 		node{kind: kindNothing, life: dead},
 		node{kind: kindEmpty, nullable: true, life: alive},
 		node{kind: kindComplement, a: Nothing, nullable: true, life: alive})
 	return s
 }
+
+// LimitSearch bounds how many languages [Space.Alive] may look at from now on, in all
+// calls together, as each bounds only its own; -1 is no limit.
+func (s *Space) LimitSearch(n int) { s.searches = n }
 
 // Size returns the number of languages in the space.
 func (s *Space) Size() int { return len(s.nodes) }
