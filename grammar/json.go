@@ -104,8 +104,8 @@ func parseValue(dec *json.Decoder, depth int) (*value, error) {
 	return v, err
 }
 
-// maxExponent bounds the numbers that are written out.
-const maxExponent = 400
+// maxPlaces bounds the decimals of numbers that are written out.
+const maxPlaces = 400
 
 // decimal writes a number without an exponent, in the one way that has no digit too
 // many: -0.50e1 is -5.
@@ -118,12 +118,13 @@ func decimal(number string) (string, error) {
 		return "", fmt.Errorf("%s is not a number", number)
 	}
 	places := 0
-	for d := new(big.Int).Set(r.Denom()); d.Cmp(big.NewInt(1)) > 0 && places < maxExponent; places++ {
+	d := new(big.Int).Set(r.Denom())
+	for ; d.Cmp(big.NewInt(1)) > 0 && places < maxPlaces; places++ {
 		d.Quo(d, new(big.Int).GCD(nil, nil, d, big.NewInt(10)))
 	}
 	text := r.FloatString(places)
-	if len(text) > 2*maxExponent {
-		return "", fmt.Errorf("%s has too many digits", number)
+	if d.Cmp(big.NewInt(1)) > 0 || len(text) > 2*maxPlaces {
+		return "", fmt.Errorf("%.40s has too many digits", number)
 	}
 	return text, nil
 }

@@ -136,6 +136,11 @@ func TestLenientSchema(t *testing.T) {
 }
 
 func TestCompactJSON(t *testing.T) {
+	for _, text := range []string{"1E-700", "1e99999", "-5e-401"} {
+		if got, err := CompactJSON([]byte(text)); err == nil {
+			t.Errorf("%s is written as %.40s", text, got)
+		}
+	}
 	got, err := CompactJSON([]byte(` {"b" : [1.0, -0, 1e3, 0.50, 12.5e-1], "a": "\u00e9\/\u001f\"", "c": [null , true]}`))
 	if want := `{"b":[1,0,1000,0.5,1.25],"a":"é/\u001f\"","c":[null,true]}`; got != want || err != nil {
 		t.Errorf("%s, %v, want %s", got, err, want)
