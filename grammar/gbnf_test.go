@@ -37,16 +37,7 @@ func TestGBNF(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, text := range test.yes {
-				if ok, err := g.Match(text); !ok || err != nil {
-					t.Errorf("%q is refused (%v)", text, err)
-				}
-			}
-			for _, text := range test.no {
-				if ok, _ := g.Match(text); ok {
-					t.Errorf("%q is accepted", text)
-				}
-			}
+			wantMatches(t, g, test.yes, test.no)
 		})
 	}
 }

@@ -17,6 +17,21 @@ func mustCompile(t testing.TB, parts ...Part) *Grammar {
 	return g
 }
 
+// wantMatches checks which texts are in a grammar.
+func wantMatches(t *testing.T, g *Grammar, yes, no []string) {
+	t.Helper()
+	for _, text := range yes {
+		if ok, err := g.Match(text); !ok || err != nil {
+			t.Errorf("%q is refused (%v)", text, err)
+		}
+	}
+	for _, text := range no {
+		if ok, _ := g.Match(text); ok {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
 // run feeds the model's choices to a grammar as the engine does, up to the
 // first that is not allowed. Choices left over when the output is done count as refused.
 func run(v *toy, g *Grammar, choices []string) (output string, refused string, done bool) {

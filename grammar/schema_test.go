@@ -51,16 +51,7 @@ func TestSchema(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, text := range test.yes {
-				if ok, err := g.Match(text); !ok || err != nil {
-					t.Errorf("%s is refused (%v)", text, err)
-				}
-			}
-			for _, text := range test.no {
-				if ok, _ := g.Match(text); ok {
-					t.Errorf("%s is accepted", text)
-				}
-			}
+			wantMatches(t, g, test.yes, test.no)
 		})
 	}
 }

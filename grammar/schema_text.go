@@ -54,8 +54,8 @@ func (b *builder) anyText() regular.Lang {
 }
 
 // fromECMA writes a regular expression of ECMA-262, the kind that JSON Schema uses,
-// in RE2's syntax, where they differ: the dot (which is read with DotNL), \s, \uXXXX
-// and \cX.
+// in RE2's syntax, where they differ: the dot (which is read with DotNL), spaces, and
+// characters by their code or as control characters.
 func fromECMA(expr string) string {
 	const (
 		spaces = `\t\n\v\f\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
