@@ -35,7 +35,7 @@ func Compile(parts ...Part) (*Grammar, error) {
 		nodes := make([]*node, len(parts))
 		for i, p := range parts {
 			var err error
-			if nodes[i], err = b.part(p); err != nil && len(parts) > 1 {
+			if nodes[i], err = b.part(p, spaceAfter(parts[:i])); err != nil && len(parts) > 1 {
 				err = fmt.Errorf("part %d: %w", i+1, err)
 			}
 			if err != nil {
@@ -125,13 +125,27 @@ func checkBorders(parts []Part) error {
 	return nil
 }
 
-func (b *builder) part(p Part) (*node, error) {
+// spaceAfter returns how many spaces a value has before it at least. A colon is followed
+// by one: were it open, the colon could not be forced, since tokenizers join it with
+// what comes next. Otherwise it depends on text that is not known here, or is a matter
+// of taste.
+func spaceAfter(parts []Part) int {
+	if len(parts) > 0 {
+		if literal, ok := parts[len(parts)-1].(Literal); ok && strings.HasSuffix(string(literal), ":") {
+			return 1
+		}
+	}
+	return 0
+}
+
+// part is a part with at least so many spaces before it if it is a value.
+func (b *builder) part(p Part, space int) (*node, error) {
 	switch p := p.(type) {
 	case Literal:
 		return b.literal(string(p)), nil
 	case Line:
 		l, err := b.line(p)
-		return b.hole(b.lexeme(l), 2, p.Optional, lineBreak), err
+		return b.hole(b.lexeme(l), space, 2, p.Optional, lineBreak), err
 	case Choices:
 		if err := checkChoices(p.Values); err != nil {
 			return nil, err
@@ -139,24 +153,24 @@ func (b *builder) part(p Part) (*node, error) {
 		if len(p.Values) == 1 && !p.Optional { // nothing to choose
 			return b.literal(" " + p.Values[0]), nil
 		}
-		return b.hole(b.lexeme(b.space.Literals(p.Values)), 1, p.Optional, lineBreak), nil
+		return b.hole(b.lexeme(b.space.Literals(p.Values)), space, 1, p.Optional, lineBreak), nil
 	case Boolean:
-		return b.hole(b.lexeme(b.space.Literals([]string{"false", "true"})), 1, p.Optional, lineBreak), nil
+		return b.hole(b.lexeme(b.space.Literals([]string{"false", "true"})), space, 1, p.Optional, lineBreak), nil
 	case Integer:
-		return b.numberHole(p.Min, p.Max, 0, p.Optional)
+		return b.numberHole(p.Min, p.Max, 0, space, p.Optional)
 	case Number:
-		return b.numberHole(p.Min, p.Max, maxDecimals, p.Optional)
+		return b.numberHole(p.Min, p.Max, maxDecimals, space, p.Optional)
 	case Hole:
 		switch p.Value.(type) {
 		case Regexp, JSONSchema, GBNF:
 		default:
 			return nil, fmt.Errorf("a %T is not a language that a hole can have", p.Value)
 		}
-		value, err := b.part(p.Value)
+		value, err := b.part(p.Value, 0)
 		if err != nil {
 			return nil, err
 		}
-		return b.hole(value, 1, p.Optional, lineBreak), nil
+		return b.hole(value, space, 1, p.Optional, lineBreak), nil
 	case Regexp:
 		l, err := b.match(string(p))
 		return b.lexeme(l), err
@@ -183,10 +197,11 @@ var (
 	notNumber = regular.Range('0', '9').Union(regular.Range(',', ',')).Complement()
 )
 
-// hole is a value with up to so many spaces before it. It ends where the model ends
-// its turn, at a line break, or, once there is a value, with a byte of stops.
-func (b *builder) hole(value *node, spaces int, optional bool, stops regular.Bytes) *node {
-	space := b.space.Repeat(b.space.Set(' ', ' '), 0, spaces)
+// hole is a value with some spaces before it, which an absent value need not have. It
+// ends where the model ends its turn, at a line break, or, once there is a value, with
+// a byte of stops.
+func (b *builder) hole(value *node, minSpaces, maxSpaces int, optional bool, stops regular.Bytes) *node {
+	space := b.space.Repeat(b.space.Set(' ', ' '), minSpaces, maxSpaces)
 	if value.kind == nodeLexeme {
 		value = b.lexeme(b.space.Concat(space, value.lang))
 	} else {
@@ -196,7 +211,8 @@ func (b *builder) hole(value *node, spaces int, optional bool, stops regular.Byt
 	if !optional {
 		return filled
 	}
-	return b.choice(filled, b.sequence(b.lexeme(space), b.end(lineBreak)))
+	blank := b.space.Repeat(b.space.Set(' ', ' '), 0, maxSpaces)
+	return b.choice(filled, b.sequence(b.lexeme(blank), b.end(lineBreak)))
 }
 
 // line is text without line breaks, whose first character is not a space: so it is
@@ -247,7 +263,7 @@ var spaces = sync.OnceValue(func() (ranges []rune) {
 })
 
 // numberHole is a hole for a number of a range.
-func (b *builder) numberHole(min, max *float64, decimals int, optional bool) (*node, error) {
+func (b *builder) numberHole(min, max *float64, decimals, space int, optional bool) (*node, error) {
 	for _, v := range []*float64{min, max} {
 		if v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) {
 			return nil, fmt.Errorf("the limit %v is not a number", *v)
@@ -257,7 +273,7 @@ func (b *builder) numberHole(min, max *float64, decimals int, optional bool) (*n
 	if min != nil || max != nil {
 		l = b.space.Intersection(l, b.between(min, max))
 	}
-	return b.hole(b.lexeme(l), 1, optional, notNumber), nil
+	return b.hole(b.lexeme(l), space, 1, optional, notNumber), nil
 }
 
 // number is a decimal number with at most so many decimals.

@@ -111,9 +111,9 @@ func TestMatcher(t *testing.T) {
 
 		{"choice", sentiment, []string{" positive", " 4", "\n"}, " positive\nstars: 4", ""},
 		{"choice without space", sentiment, []string{"negative", " 4", "<eos>"}, "negative\nstars: 4", ""},
-		{"certain choice", sentiment, []string{" po", "4", "<eos>"}, " positive\nstars:4", ""},
-		{"one letter", sentiment, []string{"n", "4", "<eos>"}, "negative\nstars:4", ""},
-		{"lone space", sentiment, []string{" ", "p", "o", "4", "<eos>"}, " positive\nstars:4", ""},
+		{"certain choice", sentiment, []string{" po", " 4", "<eos>"}, " positive\nstars: 4", ""},
+		{"one letter", sentiment, []string{"n", " ", "4", "<eos>"}, "negative\nstars: 4", ""},
+		{"lone space", sentiment, []string{" ", "p", "o", "4"}, " positive\nstars:", "4"},
 		{"two spaces before a choice", sentiment, []string{"  "}, "", "  "},
 		{"no choice", sentiment, []string{"x"}, "", "x"},
 		{"nothing chosen", sentiment, []string{"\n"}, "", "\n"},

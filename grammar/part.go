@@ -4,11 +4,13 @@ package grammar
 // [Choices], [Integer], [Number], [Boolean]) or any text of a language ([Regexp]).
 type Part interface{ part() }
 
-// Literal is text that always stands there. It is UTF-8 and may hold line breaks.
+// Literal is text that always stands there. It is UTF-8 and may hold line breaks. A
+// value behind a literal that ends with a colon begins with a space; elsewhere the
+// space is up to the model.
 type Literal string
 
 // Line is free text, well-formed UTF-8, up to the end of the line. It may begin
-// with one or two spaces, which count for nothing here. What follows it must begin
+// with one or two spaces, which count for nothing. What follows it must begin
 // with a line break.
 type Line struct {
 	MaxBytes  int    // 0: no limit
