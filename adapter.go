@@ -2,7 +2,7 @@ package cria
 
 // Adapter turns a signature and its inputs into a request, and a reply back
 // into output values. It owns no model. Implementations are safe for concurrent
-// use. [Lines] is the default.
+// use. [Lines] is the default; [OutputFormat] has the others.
 type Adapter interface {
 	// Format writes the request. Inputs that do not fit the signature give an
 	// *[InputError].

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -41,7 +40,11 @@ func NewCache(lm LM, opts *CacheOptions) LM {
 	if entries == 0 {
 		entries = 4096
 	}
-	return &cachedLM{LM: lm, replies: newReplies[Chunk](ttl, entries), scores: newReplies[Scores](ttl, entries)}
+	cached := &cachedLM{LM: lm, replies: newReplies[Chunk](ttl, entries)}
+	if scorer, ok := lm.(Scorer); ok {
+		return &cachedScorer{cached, scorer, newReplies[Scores](ttl, entries)}
+	}
+	return cached
 }
 
 func newReplies[V any](ttl time.Duration, entries int) *ttlcache.Cache[cacheKey, V] {
@@ -56,12 +59,17 @@ type cacheKey [sha256.Size]byte
 
 type cachedLM struct {
 	LM
-	replies *ttlcache.Cache[cacheKey, Chunk]  // whole replies
-	scores  *ttlcache.Cache[cacheKey, Scores] // of the values of the request's output
+	replies *ttlcache.Cache[cacheKey, Chunk] // whole replies
 }
 
-// DefaultAdapter keeps the say in the format that the LM behind the cache has.
-func (c *cachedLM) DefaultAdapter() Adapter { return adapterFor(c.LM) }
+type cachedScorer struct {
+	*cachedLM
+	scorer Scorer
+	scores *ttlcache.Cache[cacheKey, Scores] // of the values of the request's output
+}
+
+// AdapterFor keeps the say in the format that the LM behind the cache has.
+func (c *cachedLM) AdapterFor(format OutputFormat) (Adapter, error) { return adapterFor(c.LM, format) }
 
 func (c *cachedLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
@@ -93,12 +101,8 @@ func (c *cachedLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, 
 	}
 }
 
-// Score implements [Scorer] if the LM behind the cache does.
-func (c *cachedLM) Score(ctx context.Context, req *Request, replies []string) (*Scores, error) {
-	scorer, ok := c.LM.(Scorer)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
+// Score implements [Scorer]. The request's output says which the replies are.
+func (c *cachedScorer) Score(ctx context.Context, req *Request, replies []string) (*Scores, error) {
 	key, err := requestKey(req)
 	if err != nil {
 		return nil, err
@@ -107,7 +111,7 @@ func (c *cachedLM) Score(ctx context.Context, req *Request, replies []string) (*
 		s := item.Value()
 		return &s, nil
 	}
-	s, err := scorer.Score(ctx, req, replies)
+	s, err := c.scorer.Score(ctx, req, replies)
 	if err != nil {
 		return nil, err
 	}

@@ -50,14 +50,13 @@ func (c *Calibration) apply(values []string, logprobs []float64) *Choice {
 	return choice
 }
 
-// Calibrate finds the calibration of a predictor whose only output is one of a closed
+// Calibrate finds the calibration of a predictor whose last output is one of a closed
 // set, for the LM and the adapter that its calls use. Labelled examples have inputs and
 // that output; the other methods use the inputs only, and contextual none.
 func Calibrate(ctx context.Context, p *Predictor, method CalibrationMethod, examples []Example) (*Calibration, error) {
-	field := p.sig.outputs[0]
-	values := field.closedSet()
-	if len(p.sig.outputs) != 1 || values == nil {
-		return nil, fmt.Errorf("calibrating: the signature %q has no single output of a closed set", p.sig)
+	values := p.sig.outputs[len(p.sig.outputs)-1].closedSet()
+	if values == nil {
+		return nil, fmt.Errorf("calibrating: the last output of the signature %q is not of a closed set", p.sig)
 	}
 	if method == CalibrateContextual {
 		examples = []Example{{}}
@@ -118,6 +117,9 @@ type scoredExample struct {
 	label    int
 }
 
+// leastProb stands for probabilities that are 0 as a float64.
+const leastProb = 1e-300
+
 // score returns the uncalibrated scores of an example.
 func (p *Predictor) score(ctx context.Context, ex Example, labelled bool) (scoredExample, error) {
 	inputs := Example{}
@@ -127,24 +129,23 @@ func (p *Predictor) score(ctx context.Context, ex Example, labelled bool) (score
 		}
 	}
 	s := scoredExample{label: -1}
-	scope, req, err := p.prepare(ctx, inputs)
+	prediction, err := p.Call(With(ctx, Scope{Calibration: &Calibration{}}), inputs)
 	if err != nil {
 		return s, err
 	}
-	values, scores, err := p.scores(ctx, scope, req)
-	if err != nil {
-		return s, err
-	}
-	if scores == nil {
+	choice := prediction.Choice
+	if choice == nil {
 		return s, errors.New("the model does not score closed sets, or the sampling is random")
 	}
-	s.logprobs = scores.Logprobs
+	for _, prob := range choice.Probs {
+		s.logprobs = append(s.logprobs, math.Log(max(prob, leastProb)))
+	}
 	if !labelled {
 		return s, nil
 	}
-	output := p.sig.outputs[0].Name
-	if s.label = slices.Index(values, ex.Text(output)); s.label < 0 {
-		return s, fmt.Errorf("field %q: want one of %v, got %q", output, values, ex.Text(output))
+	output := p.sig.outputs[len(p.sig.outputs)-1].Name
+	if s.label = slices.Index(choice.Values, ex.Text(output)); s.label < 0 {
+		return s, fmt.Errorf("field %q: want one of %v, got %q", output, choice.Values, ex.Text(output))
 	}
 	return s, nil
 }

@@ -3,20 +3,19 @@ package cria
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"slices"
 )
 
 // Scorer is an [LM] that can say how probable each of some replies is, without
-// generating one. An output with a closed set of values is then scored: the reply is
-// the most probable value, and [Result.Choice] has the distribution.
+// generating one. If the last output is of a closed set of values, it is then scored,
+// after the others were generated: the reply has the most probable value, and
+// [Result.Choice] has the distribution.
 type Scorer interface {
 	LM
 
-	// Score returns the natural logarithms of the probabilities of replies that
-	// follow the request's prefill, each with a space before it; they add up to 1.
-	// The error is [errors.ErrUnsupported] if the LM cannot do that after all.
+	// Score returns the natural logarithms of the probabilities of replies, if the
+	// request's prefill goes on with one of them; the probabilities add up to 1.
 	Score(ctx context.Context, req *Request, replies []string) (*Scores, error)
 }
 
@@ -65,36 +64,52 @@ func (f Field) closedSet() []string {
 	return nil
 }
 
-// scores asks the LM for the scores of the values of the only output. It returns
-// nil if that is not one of a closed set, the LM does not score, or the choice is to
-// be random.
-func (p *Predictor) scores(ctx context.Context, scope Scope, req *Request) ([]string, *Scores, error) {
-	scorer, ok := scope.LM.(Scorer)
-	greedy := req.Sampling == nil || req.Sampling.Temperature == 0 && (req.Sampling.RepeatPenalty == 0 || req.Sampling.RepeatPenalty == 1)
-	if !ok || !greedy || len(req.Output) != 1 || req.Output[0].Hole == nil || len(req.Tools) > 0 {
-		return nil, nil, nil
-	}
-	values := req.Output[0].Hole.closedSet()
-	if values == nil {
-		return nil, nil, nil
-	}
-	s, err := scorer.Score(ctx, req, values)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil, nil, nil
-	}
-	return values, s, err
+// closedHole is the last hole of a constraint whose value is scored.
+type closedHole struct {
+	scorer Scorer
+	field  string
+	values []string
+	before Constraint // what is generated first; nil: nothing
+	joint  string     // the literal at its end, which is scored with the values
+	rest   Constraint // the joint, the hole and what follows it
 }
 
-// choose makes a prediction of scores.
-func (p *Predictor) choose(scope Scope, req *Request, values []string, s *Scores) (*Prediction, error) {
-	choice := scope.Calibration.apply(values, s.Logprobs)
-	text := req.Prefill + " " + values[choice.Best()]
-	prediction, err := p.parse(scope, text, Chunk{Finish: FinishStop, Usage: s.Usage})
-	if err != nil {
-		return nil, err
+// closedHole returns the last hole of the request's output, nil if its values are not a
+// closed set, the LM does not score, or the choice is to be random.
+func (s Scope) closedHole(req *Request) *closedHole {
+	scorer, ok := s.LM.(Scorer)
+	greedy := req.Sampling == nil || req.Sampling.Temperature == 0 && (req.Sampling.RepeatPenalty == 0 || req.Sampling.RepeatPenalty == 1)
+	if !ok || !greedy || len(req.Tools) > 0 {
+		return nil
 	}
-	prediction.Choice = choice
-	return prediction, nil
+	isHole := func(p Part) bool { return p.Hole != nil }
+	last := len(req.Output) - 1
+	for last >= 0 && !isHole(req.Output[last]) {
+		last--
+	}
+	if last < 0 {
+		return nil
+	}
+	h := &closedHole{scorer: scorer, field: req.Output[last].Hole.Name, values: req.Output[last].Hole.closedSet(), rest: req.Output}
+	if h.values == nil {
+		return nil
+	}
+	if slices.ContainsFunc(req.Output[:last], isHole) { // so there is a literal between them
+		h.before, h.joint, h.rest = req.Output[:last:last], req.Output[last-1].Literal, req.Output[last-1:]
+	}
+	return h
+}
+
+// choose scores the values of the hole, behind a reply that has come as far as the
+// request's prefill says. It returns the rest of the reply.
+func (h *closedHole) choose(ctx context.Context, req *Request, c *Calibration) (string, *Choice, Usage, error) {
+	texts := h.rest.replies(h.values)
+	s, err := h.scorer.Score(ctx, req, texts)
+	if err != nil {
+		return "", nil, Usage{}, err
+	}
+	choice := c.apply(h.values, s.Logprobs)
+	return texts[choice.Best()], choice, s.Usage, nil
 }
 
 // softmax returns probabilities that are proportional to the exponentials.

@@ -20,7 +20,7 @@
 //     demonstrations. It comes from structs, from a string such as
 //     "question -> answer", or from fields.
 //   - [Adapter] turns a signature and its inputs into a [Request], and the reply
-//     back into values. [Lines] is the default.
+//     back into values: [Lines], the default, [JSON] or [Markers].
 //   - [LM] is the model: package llamacpp runs one in this process, and anything
 //     that implements the one method can stand in. [NewCache] keeps replies.
 //   - [Scope] is what a call carries (model, adapter, sampling): in a context by

@@ -27,27 +27,28 @@ type Lines struct {
 
 // Format implements [Adapter].
 func (l Lines) Format(sig *Signature, inputs Example) (*Request, error) {
-	if err := sig.CheckInputs(inputs); err != nil {
-		return nil, err
-	}
-	user, err := fieldLines(sig.inputs, inputs)
-	if err != nil {
-		return nil, &InputError{Errs: []error{err}}
-	}
-	req := &Request{
-		Chat:    Chat{Prefix: l.prefix(sig)},
-		Prefill: sig.outputs[0].Name + ":",
-		Output:  linesConstraint(sig.outputs),
-	}
-	if user != "" {
-		req.Chat.Turns = []Message{{RoleUser, user}}
-	}
-	return req, nil
+	return format(l, sig, inputs)
 }
 
-// linesConstraint continues an assistant's turn that is opened with the first
-// field's name.
-func linesConstraint(outputs []Field) Constraint {
+// Parse implements [Adapter]. It tries three readings of the reply in turn and
+// takes the first that has every field:
+//
+//  1. lines: "name: value" where the name begins a line, unless a single
+//     value is itself the JSON object of the next reading;
+//  2. the JSON object in it, in prose or a code fence as well;
+//  3. if the signature has one output, and the reply neither, all of it.
+//
+// If none has every field, the reading that has the most of them says what is
+// missing.
+func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
+	return parse(sig, reply, readLines, readJSON)
+}
+
+func (l Lines) describes() bool { return l.Describe }
+
+func (Lines) opening(outputs []Field) string { return outputs[0].Name + ":" }
+
+func (Lines) constraint(outputs []Field) Constraint {
 	var c Constraint
 	for i, f := range outputs {
 		if i > 0 {
@@ -58,65 +59,46 @@ func linesConstraint(outputs []Field) Constraint {
 	return c
 }
 
-// prefix returns the stable part of the chat, the same pointer on every call.
-func (l Lines) prefix(sig *Signature) *Prefix {
-	if p, ok := sig.prefixes.Load(l); ok {
-		return p.(*Prefix)
-	}
-	messages := []Message{{RoleSystem, l.instruction(sig)}}
-	for _, demo := range sig.demos {
-		if user, _ := fieldLines(sig.inputs, demo); user != "" {
-			messages = append(messages, Message{RoleUser, user})
-		}
-		messages = append(messages, Message{RoleAssistant, demoOutput(sig.outputs, demo)})
-	}
-	p, _ := sig.prefixes.LoadOrStore(l, NewPrefix(messages...))
-	return p.(*Prefix)
-}
-
-func (l Lines) instruction(sig *Signature) string {
-	text := sig.Instruction()
-	if !l.Describe || len(sig.demos) > 0 {
-		return text
-	}
-	for _, f := range sig.outputs {
-		if closed := f.Type.Kind == KindLiteral || f.Type.Kind == KindBool; f.Desc != "" && !closed {
-			text += "\n" + f.Name + ": " + f.Desc
-		}
-	}
-	return text
-}
-
-// fieldLines writes one "name: value" line for each field that ex has. A value
+// inputs writes one "name: value" line for each field that ex has. A value
 // may itself contain line breaks.
-func fieldLines(fields []Field, ex Example) (string, error) {
+func (Lines) inputs(fields []Field, ex Example) (string, error) {
 	var lines []string
 	for _, f := range fields {
-		value, ok := ex[f.Name]
-		if !ok {
-			continue
-		}
-		text, err := valueText(value)
+		text, ok, err := promptText(f, ex)
 		if err != nil {
-			return "", fmt.Errorf("field %q: %w", f.Name, err)
+			return "", err
 		}
-		if !utf8.ValidString(text) {
-			return "", fmt.Errorf("field %q: the value is not valid UTF-8", f.Name)
+		if ok {
+			lines = append(lines, strings.TrimRight(f.Name+": "+text, " \t"))
 		}
-		lines = append(lines, strings.TrimRight(f.Name+": "+text, " \t"))
 	}
 	return strings.TrimSpace(strings.Join(lines, "\n")), nil
 }
 
-// demoOutput writes a demonstration's reply as the model is to write it. A value
+// promptText returns a field's value as it stands in a prompt, and whether ex has one.
+func promptText(f Field, ex Example) (text string, ok bool, err error) {
+	value, ok := ex[f.Name]
+	if !ok {
+		return "", false, nil
+	}
+	if text, err = valueText(value); err == nil && !utf8.ValidString(text) {
+		err = fmt.Errorf("the value is not valid UTF-8")
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("field %q: %w", f.Name, err)
+	}
+	return text, true, nil
+}
+
+// demo writes a demonstration's reply as the model is to write it. A value
 // ends at its line, so line breaks in it become spaces.
-func demoOutput(outputs []Field, demo Example) string {
+func (l Lines) demo(outputs []Field, demo Example) string {
 	flat := Example{}
 	for _, f := range outputs {
 		if _, ok := demo[f.Name]; ok {
 			flat[f.Name] = strings.Join(strings.Fields(demo.Text(f.Name)), " ")
 		}
 	}
-	text, _ := fieldLines(outputs, flat)
+	text, _ := l.inputs(outputs, flat)
 	return text
 }

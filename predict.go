@@ -75,5 +75,5 @@ func (p *Predict[In, Out]) result(r *Prediction) (*Result[Out], error) {
 	if err := p.outputs.decode(r.Value, r.Text, &value); err != nil {
 		return nil, err
 	}
-	return &Result[Out]{Value: value, Text: r.Text, Finish: r.Finish, Usage: r.Usage}, nil
+	return &Result[Out]{Value: value, Text: r.Text, Finish: r.Finish, Usage: r.Usage, Choice: r.Choice}, nil
 }

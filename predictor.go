@@ -13,6 +13,7 @@ import (
 type PredictOptions struct {
 	LM        LM
 	Adapter   Adapter
+	Format    OutputFormat
 	Sampling  *Sampling
 	MaxTokens int
 
@@ -26,7 +27,7 @@ func (o *PredictOptions) scope() Scope {
 	if o == nil {
 		return Scope{}
 	}
-	return Scope{LM: o.LM, Adapter: o.Adapter, Sampling: o.Sampling, MaxTokens: o.MaxTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration}
+	return Scope{LM: o.LM, Adapter: o.Adapter, Format: o.Format, Sampling: o.Sampling, MaxTokens: o.MaxTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration}
 }
 
 func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
@@ -91,41 +92,90 @@ func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[
 			yield(Delta[Example]{}, err)
 			return
 		}
-		if values, scores, err := p.scores(ctx, scope, req); err != nil {
-			yield(Delta[Example]{}, err)
-			return
-		} else if scores != nil {
-			result, err := p.choose(scope, req, values, scores)
-			if err == nil && !yield(Delta[Example]{Field: req.Output[0].Hole.Name, Text: values[result.Choice.Best()], Done: true}, nil) {
-				return
-			}
+		reply := &reply{predictor: p, scope: scope, req: req, yield: func(d Delta[Example]) bool { return yield(d, nil) }}
+		if result, err := reply.get(ctx); !reply.stopped {
 			yield(Delta[Example]{Result: result}, err)
-			return
 		}
-		var text strings.Builder
-		var last Chunk
-		fields := newFieldSplitter(req.Output)
-		for chunk, err := range scope.LM.Generate(ctx, req) {
-			if err != nil {
-				yield(Delta[Example]{}, err)
-				return
-			}
-			text.WriteString(chunk.Text)
-			last = chunk
-			for _, d := range fields.add(chunk.Text) {
-				if !yield(d, nil) {
-					return
-				}
-			}
-		}
-		for _, d := range fields.end() {
-			if !yield(d, nil) {
-				return
-			}
-		}
-		result, err := p.parse(scope, req.Prefill+text.String(), last)
-		yield(Delta[Example]{Result: result}, err)
 	}
+}
+
+// reply is one reply in the making.
+type reply struct {
+	predictor *Predictor
+	scope     Scope
+	req       *Request
+	yield     func(Delta[Example]) bool
+	stopped   bool // by yield
+}
+
+// get generates the reply, and chooses its last value if that can be scored.
+func (r *reply) get(ctx context.Context) (*Prediction, error) {
+	hole := r.scope.closedHole(r.req)
+	if hole == nil {
+		text, last, err := r.generate(ctx, r.req)
+		if err != nil || r.stopped {
+			return nil, err
+		}
+		return r.predictor.parse(r.scope, r.req.Prefill+text, last)
+	}
+	req, last := *r.req, Chunk{Finish: FinishStop}
+	if hole.before != nil {
+		req.Output = hole.before
+		text, chunk, err := r.generate(ctx, &req)
+		if err != nil || r.stopped {
+			return nil, err
+		}
+		if chunk.Finish == FinishLength && !chunk.Closed {
+			return r.predictor.parse(r.scope, req.Prefill+text, chunk)
+		}
+		req.Prefill += strings.TrimSuffix(text, hole.joint)
+		last = chunk
+	}
+	req.Output = hole.rest
+	rest, choice, usage, err := hole.choose(ctx, &req, r.scope.Calibration)
+	if err != nil || !r.hand(Delta[Example]{Field: hole.field, Text: hole.values[choice.Best()], Done: true}) {
+		return nil, err
+	}
+	if last.Usage == (Usage{}) {
+		last.Usage = usage
+	} else {
+		last.Usage = last.Usage.Add(usage)
+	}
+	prediction, err := r.predictor.parse(r.scope, req.Prefill+rest, last)
+	if err != nil {
+		return nil, err
+	}
+	prediction.Choice = choice
+	return prediction, nil
+}
+
+// generate returns the text of a reply and its last chunk, and hands out the fields.
+func (r *reply) generate(ctx context.Context, req *Request) (string, Chunk, error) {
+	var text strings.Builder
+	var last Chunk
+	fields := newFieldSplitter(req.Output)
+	for chunk, err := range r.scope.LM.Generate(ctx, req) {
+		if err != nil {
+			return "", last, err
+		}
+		text.WriteString(chunk.Text)
+		last = chunk
+		if !r.hand(fields.add(chunk.Text)...) {
+			return "", last, nil
+		}
+	}
+	r.hand(fields.end()...)
+	return text.String(), last, nil
+}
+
+// hand hands deltas out, and reports whether more are wanted.
+func (r *reply) hand(deltas ...Delta[Example]) bool {
+	for _, d := range deltas {
+		if !r.stopped && !r.yield(d) {
+			r.stopped = true
+		}
+	}
+	return !r.stopped
 }
 
 func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Request, error) {

@@ -6,7 +6,7 @@ type Result[Out any] struct {
 	Text   string // the assistant's whole turn, prefill included
 	Finish FinishReason
 	Usage  Usage
-	Choice *Choice // how probable each value was, if the only output is of a closed set and the LM is a [Scorer]
+	Choice *Choice // how probable each value of the last output was, if that is of a closed set and the LM is a [Scorer]
 }
 
 // Prediction is the result of an untyped call: output values by field name.

@@ -12,9 +12,10 @@ import (
 // those before the LM's own.
 type Scope struct {
 	LM        LM
-	Adapter   Adapter
-	Sampling  *Sampling // replaces lower levels as a whole; new(Sampling) is greedy
-	MaxTokens int       // generated tokens at most; must not be negative
+	Adapter   Adapter      // decides about the format, unless it leaves that to Format
+	Format    OutputFormat // of the replies
+	Sampling  *Sampling    // replaces lower levels as a whole; new(Sampling) is greedy
+	MaxTokens int          // generated tokens at most; must not be negative
 
 	// CloseOnLimit has a reply that runs out of tokens end as the outputs' types
 	// allow, if any level says so: the value is then cut short but whole, and its
@@ -35,6 +36,7 @@ func (s Scope) over(lower Scope) Scope {
 		s.Adapter = lower.Adapter
 	}
 	s.Sampling = cmp.Or(s.Sampling, lower.Sampling)
+	s.Format = cmp.Or(s.Format, lower.Format)
 	s.MaxTokens = cmp.Or(s.MaxTokens, lower.MaxTokens)
 	s.CloseOnLimit = s.CloseOnLimit || lower.CloseOnLimit
 	s.Calibration = cmp.Or(s.Calibration, lower.Calibration)
@@ -68,8 +70,7 @@ func configured() Scope {
 }
 
 // resolve settles which LM, adapter and sampling a call uses. An adapter that
-// brings its own model (it is an LM too) needs no LM besides; an LM that knows
-// the best format for its model has a say in the adapter.
+// brings its own model (it is an LM too) needs no LM besides.
 func resolve(ctx context.Context, predictor Scope) (Scope, error) {
 	s := scopeOf(ctx).over(predictor).over(configured())
 	if s.LM == nil {
@@ -78,15 +79,26 @@ func resolve(ctx context.Context, predictor Scope) (Scope, error) {
 	if s.LM == nil {
 		return s, ErrNoLM
 	}
-	if s.Adapter == nil {
-		s.Adapter = adapterFor(s.LM)
+	var err error
+	switch a, ok := s.Adapter.(Formatter); {
+	case s.Adapter == nil:
+		s.Adapter, err = adapterFor(s.LM, s.Format)
+	case ok && s.Format != "":
+		s.Adapter, err = a.AdapterFor(s.Format)
 	}
-	return s, nil
+	return s, err
 }
 
-func adapterFor(lm LM) Adapter {
-	if m, ok := lm.(interface{ DefaultAdapter() Adapter }); ok {
-		return m.DefaultAdapter()
+// Formatter is an [LM], or an [Adapter], that knows how its model is best asked.
+type Formatter interface {
+	// AdapterFor returns the adapter that suits the model, of the format unless that
+	// is empty.
+	AdapterFor(OutputFormat) (Adapter, error)
+}
+
+func adapterFor(lm LM, format OutputFormat) (Adapter, error) {
+	if f, ok := lm.(Formatter); ok {
+		return f.AdapterFor(format)
 	}
-	return Lines{}
+	return format.Adapter(false)
 }

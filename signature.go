@@ -19,7 +19,7 @@ type Signature struct {
 	inputs, outputs []Field
 	demos           []Example
 
-	prefixes sync.Map // Lines -> *Prefix, see Lines.prefix
+	prefixes sync.Map // notation -> *Prefix
 }
 
 // NewSignature builds a signature from fields. An empty instruction means the

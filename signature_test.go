@@ -271,7 +271,7 @@ func TestStructCodecRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, err := fieldLines(sig.outputs, ex)
+	reply, err := Lines{}.inputs(sig.outputs, ex)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,8 @@ import "strings"
 type fieldSplitter struct {
 	parts   Constraint
 	pending string
-	started bool // the current hole has yielded text
+	started bool        // the current hole has yielded text
+	json    *jsonReader // of the current hole, if its value is JSON
 }
 
 func newFieldSplitter(c Constraint) *fieldSplitter {
@@ -32,25 +33,39 @@ func (s *fieldSplitter) add(text string) []Delta[Example] {
 			s.pending, s.parts = rest, s.parts[1:]
 			continue
 		}
-		next := ""
-		if len(s.parts) > 1 {
-			next = s.parts[1].Literal
-		}
-		value, found := s.pending, false
-		if next != "" {
-			value, _, found = strings.Cut(s.pending, next)
-			if !found {
-				value = s.pending[:len(s.pending)-overlap(s.pending, next)]
-			}
-		}
-		s.pending = s.pending[len(value):]
-		deltas = s.emit(deltas, part.Hole.Name, value, found)
-		if !found {
+		value, done := s.value(part)
+		deltas = s.emit(deltas, part.Hole.Name, value, done)
+		if !done {
 			break
 		}
-		s.parts, s.started = s.parts[1:], false
+		s.parts, s.started, s.json = s.parts[1:], false, nil
 	}
 	return deltas
+}
+
+// value takes what is certain of the value of a hole, and reports whether that is all.
+func (s *fieldSplitter) value(part Part) (value string, done bool) {
+	if part.As == AsJSON {
+		if s.json == nil {
+			s.json = &jsonReader{}
+		}
+		var n int
+		value, n, done = s.json.read(s.pending)
+		s.pending = s.pending[n:]
+		return value, done
+	}
+	next := ""
+	if len(s.parts) > 1 {
+		next = s.parts[1].Literal
+	}
+	value = s.pending
+	if next != "" {
+		if value, _, done = strings.Cut(s.pending, next); !done {
+			value = s.pending[:len(s.pending)-overlap(s.pending, next)]
+		}
+	}
+	s.pending = s.pending[len(value):]
+	return value, done
 }
 
 // end returns what was held back, and the end of the last field.

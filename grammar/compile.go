@@ -146,6 +146,9 @@ func (b *builder) part(p Part, space int) (*node, error) {
 	case Line:
 		l, err := b.line(p)
 		return b.hole(b.lexeme(l), space, 2, p.Optional, lineBreak), err
+	case Text:
+		l, err := b.text(p)
+		return b.hole(b.lexeme(l), space, 1, p.Optional, regular.Bytes{}), err
 	case Choices:
 		if err := checkChoices(p.Values); err != nil {
 			return nil, err
@@ -250,6 +253,27 @@ func (b *builder) line(p Line) (regular.Lang, error) {
 		line = s.Difference(line, s.Concat(s.Repeat(s.AnyChar(), 0, regular.Unbounded), blank))
 	}
 	return line, nil
+}
+
+// text is text of several lines, whose first character is not a space.
+func (b *builder) text(p Text) (regular.Lang, error) {
+	switch {
+	case p.Without == "" || !utf8.ValidString(p.Without):
+		return regular.Nothing, fmt.Errorf("a text needs something that ends it, in UTF-8, not %q", p.Without)
+	case p.MinLength < 0 || p.MaxLength < 0:
+		return regular.Nothing, errors.New("a length must not be negative")
+	}
+	s := b.space
+	any := s.Repeat(s.AnyChar(), 0, regular.Unbounded)
+	first := s.Runes(otherRunes(spaces())...)
+	text := s.Concat(first, any)
+	for _, not := range []string{p.Without, "\n\n\n"} {
+		text = s.Difference(text, s.Concat(any, s.Literal(not), any))
+	}
+	if p.MinLength > 0 || p.MaxLength > 0 {
+		text = s.Intersection(text, s.Repeat(s.AnyChar(), p.MinLength, cmp.Or(p.MaxLength, regular.Unbounded)))
+	}
+	return text, nil
 }
 
 // spaces returns the ranges of the characters that Unicode calls spaces.

@@ -13,9 +13,9 @@ func (m *Matcher) Limit(tokens int) { m.limit = tokens }
 // Limited reports whether a token was not allowed because of the limit.
 func (m *Matcher) Limited() bool { return m.limited }
 
-// inTime reports whether the output can be completed within the limit when one token
-// of n bytes has led to a state. What is spared for surprises may only be used on the
-// shortest way.
+// inTime reports whether the output can be completed within the limit when a token, n
+// bytes of which count, has led to a state. What is spared for surprises may only be
+// used on the shortest way.
 func (m *Matcher) inTime(next *state, n int) bool {
 	if !m.closes || !m.state.fits(m.v, m.limit, 0) {
 		return true
@@ -24,7 +24,7 @@ func (m *Matcher) inTime(next *state, n int) bool {
 	if next.least == m.state.least-n {
 		spare = 0
 	}
-	return next.fits(m.v, m.limit-1, spare)
+	return next.fits(m.v, m.limit-min(n, 1), spare)
 }
 
 // fits reports whether an output can be completed from a state within some tokens.

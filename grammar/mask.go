@@ -14,6 +14,9 @@ func (s *state) maskFor(v *Vocabulary) *mask {
 	}
 	bits := make([]uint64, v.words)
 	m := &mask{v, bits, s.fill(v, bits)}
+	if s.ends {
+		m.least = max(m.least, s.stepEnd().least)
+	}
 	if s.accepting || s.ends {
 		for _, token := range v.ends {
 			bits[token/64] |= 1 << (token % 64)

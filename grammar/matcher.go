@@ -58,7 +58,7 @@ func (m *Matcher) Allowed(token int32) bool {
 		return false
 	}
 	next, text, v := m.try(token)
-	if v == take && !m.inTime(next, len(text)) {
+	if v != reject && !m.inTime(next, len(text)) {
 		m.limited = true
 		return false
 	}

@@ -1,7 +1,7 @@
 package grammar
 
 // Part is a piece of a grammar: fixed text ([Literal]), a hole for a value ([Line],
-// [Choices], [Integer], [Number], [Boolean]) or any text of a language ([Regexp]).
+// [Text], [Choices], [Integer], [Number], [Boolean]) or any text of a language ([Regexp]).
 type Part interface{ part() }
 
 // Literal is text that always stands there. It is UTF-8 and may hold line breaks. A
@@ -18,6 +18,16 @@ type Line struct {
 	MaxLength int    // characters; 0: no limit
 	Pattern   string // a [Regexp] of the whole text; "" is none
 	Format    string // a format of JSON Schema; "" is none
+	Optional  bool   // the text may be empty
+}
+
+// Text is free text, well-formed UTF-8, of any number of lines. It begins with at most
+// a space, and there are never more than two line breaks in a row. It ends where the
+// model ends its turn, or where what follows it begins.
+type Text struct {
+	Without   string // what it must not contain: what follows it should begin with it; not empty
+	MinLength int    // characters
+	MaxLength int    // characters; 0: no limit
 	Optional  bool   // the text may be empty
 }
 
@@ -63,6 +73,7 @@ type Regexp string
 
 func (Literal) part() {}
 func (Line) part()    {}
+func (Text) part()    {}
 func (Choices) part() {}
 func (Integer) part() {}
 func (Number) part()  {}

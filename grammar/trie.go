@@ -83,11 +83,15 @@ func (t *trie) walk(from *state, bits []uint64) (least int) {
 		n := &t.nodes[i]
 		at, below := path[n.depth], &path[n.depth+1]
 		text[n.depth] = n.b
-		below.stops = at.stops || at.state.ends && at.state.stops.Has(n.b) && utf8.Valid(text[:n.depth])
+		below.stops, below.least = at.stops, at.least
+		if at.state.ends && at.state.stops.Has(n.b) && utf8.Valid(text[:n.depth]) {
+			below.stops, below.least = true, at.state.stepEnd().least
+		}
 		below.state = at.state.step(n.b)
 		if below.state.isDead() {
 			if below.stops {
 				t.setAll(i, bits)
+				least = max(least, below.least)
 			}
 			i = int(n.next)
 			continue
@@ -105,6 +109,7 @@ func (t *trie) walk(from *state, bits []uint64) (least int) {
 type place struct {
 	state *state
 	stops bool // a byte on the way can end the value
+	least int  // if so, the most bytes that an output needs at least behind it
 }
 
 // setAll sets the bits of the tokens at and below a node.

@@ -11,7 +11,7 @@ import (
 )
 
 // Adapter is the specification's LlamaCppAdapter: a model with a configuration.
-// It formats and parses as [cria.Lines] does (the specification's parse_response
+// It formats and parses as [cria.Lines] does unless a scope says otherwise (the specification's parse_response
 // is Parse), and as a [cria.LM] adds to its model the sampling of the [Config]
 // (a temperature of 0.7 by default), retries, a token budget, a rate limit and a
 // cache. It is safe for concurrent use and owns no goroutine.
@@ -43,7 +43,7 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Adapter{Lines: model.lines(), model: model, config: *config}
+	a := &Adapter{Lines: cria.Lines{Describe: model.describes()}, model: model, config: *config}
 	if n := config.TokenBudget; n > 0 {
 		a.budget = newBudget(n)
 	}
@@ -65,6 +65,11 @@ func (a *Adapter) GPULayers() int { return a.model.GPULayers() }
 
 // Config returns the configuration.
 func (a *Adapter) Config() Config { return a.config }
+
+// AdapterFor implements [cria.Formatter].
+func (a *Adapter) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
+	return a.model.AdapterFor(format)
+}
 
 // Model returns the model.
 func (a *Adapter) Model() *LoadedModel { return a.model }

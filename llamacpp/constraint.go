@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/jellydator/ttlcache/v3"
 
@@ -43,6 +44,12 @@ func grammarPart(p cria.Part) grammar.Part {
 	}
 	f := p.Hole
 	switch {
+	case p.As == cria.AsJSON && f.Optional:
+		return grammar.JSONSchema{Schema: fmt.Appendf(nil, `{"anyOf":[%s,{"type":"null"}]}`, f.JSONSchema())}
+	case p.As == cria.AsJSON:
+		return grammar.JSONSchema{Schema: f.JSONSchema()}
+	case p.As == cria.AsBlock && f.Type.Kind == cria.KindString && f.Pattern == "" && f.Format == "" && f.GBNF == "":
+		return grammar.Text{Without: "\n[[", MinLength: f.MinLen, MaxLength: f.MaxLen, Optional: f.Optional}
 	case f.Type.Kind == cria.KindLiteral:
 		return grammar.Choices{Values: f.Type.Values, Optional: f.Optional}
 	case f.Type.Kind == cria.KindInt:

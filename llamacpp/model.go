@@ -60,11 +60,14 @@ func (m *LoadedModel) Close() error {
 	return m.engine.Close()
 }
 
-// DefaultAdapter returns the format that suits the model.
-func (m *LoadedModel) DefaultAdapter() cria.Adapter { return m.lines() }
+// AdapterFor implements [cria.Formatter].
+func (m *LoadedModel) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
+	return format.Adapter(m.describes())
+}
 
-// lines describes output fields to chat models only: it misleads base models.
-func (m *LoadedModel) lines() cria.Lines { return cria.Lines{Describe: m.template.source != ""} }
+// describes reports whether output fields are described to the model: that misleads
+// base models.
+func (m *LoadedModel) describes() bool { return m.template.source != "" }
 
 // Generate implements [cria.LM].
 func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {

@@ -18,7 +18,7 @@ func (m *LoadedModel) Score(ctx context.Context, req *cria.Request, replies []st
 	}
 	options := make([][]llama.Token, len(replies))
 	for i, reply := range replies {
-		if options[i], err = m.engine.Vocab().EncodeContinuation(" " + reply); err != nil {
+		if options[i], err = m.engine.Vocab().EncodeContinuation(reply); err != nil {
 			return nil, wrap(ErrInvalidParameter, fmt.Errorf("reply %q: %w", reply, err))
 		}
 	}

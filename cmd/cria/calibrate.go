@@ -20,7 +20,7 @@ type choiceFlags struct {
 }
 
 func (f *choiceFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.probs, "probs", false, "print how probable each value of a closed set is, too")
+	flags.BoolVar(&f.probs, "probs", false, "print how probable each value of the last output is, too, if that is of a closed set")
 	flags.StringVar(&f.calibrate, "calibrate", "none", "correct what the model prefers whatever the input: none, contextual (prompt without inputs), mean or midrange (of a batch), or a file with 8 labelled examples or more, a JSON object a line")
 }
 
@@ -33,8 +33,9 @@ func (f *choiceFlags) check(sig *cria.Signature) (err error) {
 		return nil
 	}
 	outputs := sig.Outputs()
-	if kind := outputs[0].Type.Kind; len(outputs) > 1 || outputs[0].Optional || kind != cria.KindLiteral && kind != cria.KindBool {
-		return fmt.Errorf("--probs and --calibrate need a signature with one output of a closed set, such as Literal['a', 'b']; this one is %q", sig)
+	last := outputs[len(outputs)-1]
+	if kind := last.Type.Kind; last.Optional || kind != cria.KindLiteral && kind != cria.KindBool {
+		return fmt.Errorf("--probs and --calibrate need a signature whose last output is of a closed set, such as Literal['a', 'b']; this one is %q", sig)
 	}
 	if f.probs && declares(sig, "probs") {
 		return errors.New(`with --probs no field can be named "probs"`)

@@ -22,8 +22,11 @@ func labelledReviews(n int) string {
 func TestProbs(t *testing.T) {
 	testmodel.Model(t)
 	labels := write(t, "labels.jsonl", labelledReviews(8))
-	for name, calibrate := range map[string]string{"none": "none", "contextual": "contextual", "labelled": labels} {
-		code, out, stderr := criaRun(t, "", "run", verdict, "review=I loved every minute.", "--probs", "--calibrate", calibrate)
+	for name, args := range map[string][]string{
+		"none": {"--calibrate", "none"}, "contextual": {"--calibrate", "contextual"}, "labelled": {"--calibrate", labels},
+		"as JSON": {"--format", "json"}, "in markers": {"--format", "markers"},
+	} {
+		code, out, stderr := criaRun(t, "", append([]string{"run", verdict, "review=I loved every minute.", "--probs"}, args...)...)
 		if lines := strings.Split(out, "\n"); code != 0 || len(lines) != 4 || lines[0] != "positive" || !strings.HasPrefix(lines[1], "  positive  ") || !strings.HasPrefix(lines[2], "  negative  ") {
 			t.Errorf("%s: exit code %d, output %q, errors %q", name, code, out, stderr)
 		}
@@ -55,8 +58,8 @@ func TestCalibrateMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"run", "q -> a", "q=1", "--probs"}, "one output of a closed set"},
-		{[]string{"run", "--cot", verdict, "review=a", "--probs"}, "one output of a closed set"},
+		{[]string{"run", "q -> a", "q=1", "--probs"}, "whose last output is of a closed set"},
+		{[]string{"run", verdict, "review=a", "--format", "xml"}, `--format: unknown output format "xml"; there are lines, json and markers`},
 		{[]string{"run", verdict, "review=a", "--probs", "--stream"}, "--probs and --stream exclude each other"},
 		{[]string{"run", verdict, "review=a", "--calibrate", "mean"}, "--calibrate mean needs many inputs"},
 		{[]string{"batch", verdict, "--calibrate", "mean"}, "--calibrate mean needs --in FILE"},

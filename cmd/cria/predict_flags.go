@@ -23,6 +23,7 @@ type predictFlags struct {
 	instructions string
 	demos        string
 	cot          bool
+	format       string
 
 	chatTemplate  string
 	contextLength int
@@ -41,6 +42,7 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.StringVarP(&f.instructions, "instructions", "i", "", "what the model is to do (default \"Read the {inputs} and give the {outputs}.\")")
 	flags.StringVar(&f.demos, "demos", "", "file with demonstrations: one JSON object of inputs and outputs a line")
 	flags.BoolVar(&f.cot, "cot", false, "let the model reason first (adds an output \"reasoning\")")
+	flags.StringVar(&f.format, "format", string(cria.OutputLines), "how the reply is written: lines (name: value), json (an object) or markers ([[ ## name ## ]], values of several lines)")
 	f.constraint.add(flags)
 	f.choice.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
@@ -55,6 +57,12 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.sampling.RepeatPenalty, "repeat-penalty", 1, "make recent tokens less probable; 1 is none")
 	flags.Uint32Var(&f.seed, "seed", 0, "make random choices repeat (default: others each time)")
 	mustRegister(cmd, "model", completeModels(f.globals))
+	mustRegister(cmd, "format", func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+		for _, format := range cria.OutputFormats() {
+			names = append(names, string(format))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
 		if cmd.Flags().Changed("seed") {
 			f.sampling.Seed = &f.seed
@@ -103,11 +111,19 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 	if err := f.sampling.Validate(); err != nil {
 		return err
 	}
+	if _, err := cria.OutputFormat(f.format).Adapter(false); err != nil {
+		return fmt.Errorf("--format: %w", err)
+	}
 	return f.choice.check(sig)
 }
 
 func (f *predictFlags) predictor(sig *cria.Signature) (*cria.Predictor, error) {
-	return cria.NewPredictor(sig, &cria.PredictOptions{Sampling: &f.sampling, MaxTokens: f.maxTokens, CloseOnLimit: f.closeOnLimit})
+	return cria.NewPredictor(sig, &cria.PredictOptions{
+		Format:       cria.OutputFormat(f.format),
+		Sampling:     &f.sampling,
+		MaxTokens:    f.maxTokens,
+		CloseOnLimit: f.closeOnLimit,
+	})
 }
 
 func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) {

@@ -5,32 +5,6 @@ import (
 	"strings"
 )
 
-// Parse implements [Adapter]. It tries three readings of the reply in turn and
-// takes the first that has every field:
-//
-//  1. markers: "name: value" where the name begins a line, unless a single
-//     value is itself the JSON object of the next reading;
-//  2. the JSON object in it, in prose or a code fence as well;
-//  3. if the signature has one output, and the reply neither, all of it.
-//
-// If none has every field, the reading that has the most of them says what is
-// missing.
-func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
-	if reply.Role != RoleAssistant {
-		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
-	}
-	best := parseMarkers(sig.outputs, reply.Content)
-	if len(best) < len(sig.outputs) || wrapsJSON(sig.outputs, best) {
-		if found := parseJSONFields(sig.outputs, reply.Content); len(found) > len(best) || len(found) == len(sig.outputs) {
-			best = found
-		}
-	}
-	if text := strings.TrimSpace(stripFence(reply.Content)); len(best) == 0 && len(sig.outputs) == 1 && text != "" {
-		best = map[string]any{sig.outputs[0].Name: text}
-	}
-	return convert(sig.outputs, best, reply.Content)
-}
-
 // convert coerces what was found to the fields' types and gathers all errors.
 func convert(outputs []Field, found map[string]any, raw string) (Example, error) {
 	values := Example{}
@@ -73,13 +47,13 @@ func wrapsJSON(outputs []Field, found map[string]any) bool {
 	if !strings.HasPrefix(value, "{") || balancedEnd(value) != len(value) {
 		return false
 	}
-	return len(parseJSONFields(outputs, value)) == 1
+	return len(readJSON(outputs, value)) == 1
 }
 
-// parseMarkers reads "name: value" lines. A value runs to the next marker; of a
-// repeated field the first value that is not empty counts; text before the first
-// marker does not.
-func parseMarkers(outputs []Field, content string) map[string]any {
+// readLines reads "name: value" lines. A value runs to the next such line; of a
+// repeated field the first value that is not empty counts; text before the first one
+// does not. It finds nothing if the only value is a JSON object that has it.
+func readLines(outputs []Field, content string) map[string]any {
 	found := map[string]any{}
 	var name string
 	var value []string
@@ -91,9 +65,9 @@ func parseMarkers(outputs []Field, content string) map[string]any {
 	}
 	for line := range strings.Lines(content) {
 		line = strings.TrimRight(line, "\r\n")
-		if field, rest, ok := marker(outputs, line); ok {
+		if field, rest, ok := fieldLine(outputs, line); ok {
 			flush()
-			if again, after, ok := marker(outputs, rest); ok && again == field {
+			if again, after, ok := fieldLine(outputs, rest); ok && again == field {
 				rest = after // "answer: answer: ..."
 			}
 			name, value = field, []string{rest}
@@ -102,12 +76,15 @@ func parseMarkers(outputs []Field, content string) map[string]any {
 		value = append(value, line)
 	}
 	flush()
+	if wrapsJSON(outputs, found) {
+		return nil
+	}
 	return found
 }
 
-// marker splits a line that begins with a field's name and a colon. Case does
+// fieldLine splits a line that begins with a field's name and a colon. Case does
 // not count and Markdown emphasis around the name is let pass.
-func marker(outputs []Field, line string) (field, rest string, ok bool) {
+func fieldLine(outputs []Field, line string) (field, rest string, ok bool) {
 	head, rest, ok := strings.Cut(line, ":")
 	if !ok {
 		return "", "", false
@@ -125,10 +102,10 @@ func marker(outputs []Field, line string) (field, rest string, ok bool) {
 	return "", "", false
 }
 
-// parseJSONFields reads the object in the content that has the most output
+// readJSON reads the object in the content that has the most output
 // fields; keys compare without case. Models wrap their answer in one more object
 // at times, so a value that is an object is looked into as well.
-func parseJSONFields(outputs []Field, content string) map[string]any {
+func readJSON(outputs []Field, content string) map[string]any {
 	var best map[string]any
 	for _, text := range jsonObjects(content) {
 		v, err := parseJSON(text)

@@ -1,0 +1,99 @@
+package cria
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Markers is an [Adapter] that writes each field's name in a marker on a line of its
+// own, with the value behind it, as DSPy's ChatAdapter does:
+//
+//	system:    Read the text and give the title and summary.
+//	user:      [[ ## text ## ]]
+//	           It rained all day ...
+//	assistant: [[ ## title ## ]]
+//	           A wet day
+//
+//	           [[ ## summary ## ]]
+//	           ...
+//
+//	           [[ ## completed ## ]]
+//
+// Markers are forced. Values may have several lines, which those of [Lines] may not.
+// The zero value is ready to use.
+type Markers struct {
+	Describe bool // as in [Lines]
+}
+
+// Format implements [Adapter].
+func (m Markers) Format(sig *Signature, inputs Example) (*Request, error) {
+	return format(m, sig, inputs)
+}
+
+// Parse implements [Adapter]. It reads the markers in the reply, and else what [Lines]
+// reads.
+func (m Markers) Parse(sig *Signature, reply Message) (Example, error) {
+	return parse(sig, reply, readMarkers, readLines, readJSON)
+}
+
+func (m Markers) describes() bool { return m.Describe }
+
+// completed is the name in the marker behind the last value.
+const completed = "completed"
+
+func marker(name string) string { return "[[ ## " + name + " ## ]]" }
+
+func (Markers) opening(outputs []Field) string { return marker(outputs[0].Name) + "\n" }
+
+func (Markers) constraint(outputs []Field) Constraint {
+	var c Constraint
+	for i := range outputs {
+		if i > 0 {
+			c = append(c, Part{Literal: "\n\n" + marker(outputs[i].Name) + "\n"})
+		}
+		c = append(c, Part{Hole: &outputs[i], As: AsBlock})
+	}
+	return append(c, Part{Literal: "\n\n" + marker(completed)})
+}
+
+func (Markers) inputs(fields []Field, ex Example) (string, error) {
+	var blocks []string
+	for _, f := range fields {
+		text, ok, err := promptText(f, ex)
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			blocks = append(blocks, marker(f.Name)+"\n"+strings.TrimSpace(text))
+		}
+	}
+	return strings.Join(blocks, "\n\n"), nil
+}
+
+func (m Markers) demo(outputs []Field, demo Example) string {
+	text, _ := m.inputs(outputs, demo) // [Signature.WithDemos] has looked for errors
+	return text + "\n\n" + marker(completed)
+}
+
+// anyMarker matches a marker as models write it.
+var anyMarker = regexp.MustCompile(`\[\[\s*##\s*([\w -]+?)\s*##\s*\]\]`)
+
+// readMarkers reads what stands behind each marker, up to the next one. Of a repeated
+// field the first value that is not empty counts.
+func readMarkers(outputs []Field, content string) map[string]any {
+	found := map[string]any{}
+	marks := anyMarker.FindAllStringSubmatchIndex(content, -1)
+	for i, at := range marks {
+		end := len(content)
+		if i+1 < len(marks) {
+			end = marks[i+1][0]
+		}
+		value := strings.TrimSpace(content[at[1]:end])
+		for _, f := range outputs {
+			if first, _ := found[f.Name].(string); first == "" && sameName(content[at[2]:at[3]], f.Name) {
+				found[f.Name] = value
+			}
+		}
+	}
+	return found
+}

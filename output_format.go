@@ -1,0 +1,139 @@
+package cria
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// OutputFormat names how a reply is written. It is plain data, so that it can be saved
+// and tried out: which one a model answers best in is a matter of measuring. Empty
+// leaves the choice to the LM, which is [OutputLines] if it has none.
+type OutputFormat string
+
+// The formats.
+const (
+	OutputLines   OutputFormat = "lines"   // see [Lines]
+	OutputJSON    OutputFormat = "json"    // see [JSON]
+	OutputMarkers OutputFormat = "markers" // see [Markers]
+)
+
+// OutputFormats returns all formats, the default first.
+func OutputFormats() []OutputFormat {
+	return []OutputFormat{OutputLines, OutputJSON, OutputMarkers}
+}
+
+// Adapter returns the adapter of the format; describe is its field Describe.
+func (f OutputFormat) Adapter(describe bool) (Adapter, error) {
+	switch f {
+	case OutputLines, "":
+		return Lines{Describe: describe}, nil
+	case OutputJSON:
+		return JSON{Describe: describe}, nil
+	case OutputMarkers:
+		return Markers{Describe: describe}, nil
+	}
+	return nil, fmt.Errorf("unknown output format %q; there are %s, %s and %s", string(f), OutputLines, OutputJSON, OutputMarkers)
+}
+
+// notation is what differs between output formats. Values are comparable.
+type notation interface {
+	inputs(fields []Field, ex Example) (string, error) // the user's turn
+	demo(outputs []Field, demo Example) string         // the assistant's turn
+	opening(outputs []Field) string                    // how the assistant's turn begins
+	constraint(outputs []Field) Constraint             // how it goes on
+	describes() bool
+}
+
+// format writes a request: the instruction is the system turn, demonstrations are
+// turns of user and assistant, the inputs are the last user turn, and the assistant's
+// turn is opened.
+func format(n notation, sig *Signature, inputs Example) (*Request, error) {
+	if err := sig.CheckInputs(inputs); err != nil {
+		return nil, err
+	}
+	user, err := n.inputs(sig.inputs, inputs)
+	if err != nil {
+		return nil, &InputError{Errs: []error{err}}
+	}
+	req := &Request{
+		Chat:    Chat{Prefix: prefix(n, sig)},
+		Prefill: n.opening(sig.outputs),
+		Output:  n.constraint(sig.outputs),
+	}
+	if user != "" {
+		req.Chat.Turns = []Message{{RoleUser, user}}
+	}
+	return req, nil
+}
+
+// prefix returns the stable part of the chat, the same pointer on every call.
+func prefix(n notation, sig *Signature) *Prefix {
+	if p, ok := sig.prefixes.Load(n); ok {
+		return p.(*Prefix)
+	}
+	messages := []Message{{RoleSystem, instruction(n, sig)}}
+	for _, demo := range sig.demos {
+		if user, _ := n.inputs(sig.inputs, demo); user != "" {
+			messages = append(messages, Message{RoleUser, user})
+		}
+		messages = append(messages, Message{RoleAssistant, n.demo(sig.outputs, demo)})
+	}
+	p, _ := sig.prefixes.LoadOrStore(n, NewPrefix(messages...))
+	return p.(*Prefix)
+}
+
+func instruction(n notation, sig *Signature) string {
+	text := sig.Instruction()
+	if !n.describes() || len(sig.demos) > 0 {
+		return text
+	}
+	for _, f := range sig.outputs {
+		if closed := f.Type.Kind == KindLiteral || f.Type.Kind == KindBool; f.Desc != "" && !closed {
+			text += "\n" + f.Name + ": " + f.Desc
+		}
+	}
+	return text
+}
+
+// reading finds what it can of the outputs in a reply.
+type reading func(outputs []Field, reply string) map[string]any
+
+// parse reads a reply with the first of some readings that finds every field, or with
+// the one that finds the most. If the signature has one output, and none finds it, the
+// whole reply is its value.
+func parse(sig *Signature, reply Message, readings ...reading) (Example, error) {
+	if reply.Role != RoleAssistant {
+		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
+	}
+	var best map[string]any
+	for _, read := range readings {
+		if found := read(sig.outputs, reply.Content); len(found) > len(best) {
+			best = found
+		}
+		if len(best) == len(sig.outputs) {
+			break
+		}
+	}
+	if text := strings.TrimSpace(stripFence(reply.Content)); len(best) == 0 && len(sig.outputs) == 1 && text != "" {
+		best = map[string]any{sig.outputs[0].Name: text}
+	}
+	return convert(sig.outputs, best, reply.Content)
+}
+
+// replies writes each of some values as the reply that a constraint with one hole has.
+func (c Constraint) replies(values []string) []string {
+	texts := make([]string, len(values))
+	hole := slices.IndexFunc(c, func(p Part) bool { return p.Hole != nil })
+	for i, v := range values {
+		for k, p := range c {
+			switch {
+			case k != hole:
+				texts[i] += p.Literal
+			default:
+				texts[i] += p.write(v)
+			}
+		}
+	}
+	return texts
+}

@@ -1,0 +1,238 @@
+package cria
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func adapterOf(t testing.TB, f OutputFormat) Adapter {
+	t.Helper()
+	a, err := f.Adapter(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// constraintText shows a constraint with its holes in angle brackets.
+func constraintText(c Constraint) string {
+	var b strings.Builder
+	for _, p := range c {
+		if p.Hole == nil {
+			b.WriteString(p.Literal)
+		} else {
+			b.WriteString("<" + string(p.As) + " " + p.Hole.Name + ">")
+		}
+	}
+	return b.String()
+}
+
+func TestOutputFormats(t *testing.T) {
+	sig := mustDemos(t, mustParse(t, "text, tags: list[str] -> title, age: int, ok: bool"),
+		Example{"text": "one\ntwo", "tags": []string{"a"}, "title": `The "<b>"`, "age": 3, "ok": true},
+		Example{"text": "x", "title": "y"})
+	inputs := Example{"text": "Hi", "tags": []string{"b", "c"}}
+	for format, want := range map[OutputFormat]string{
+		OutputLines: "<system>Read the text and tags and give the title, age and ok.\n" +
+			"<user>text: one\ntwo\ntags: [\"a\"]\n<assistant>title: The \"<b>\"\nage: 3\nok: true\n" +
+			"<user>text: x\n<assistant>title: y\n" +
+			"<user>text: Hi\ntags: [\"b\",\"c\"]\n<assistant>title:" +
+			"< title>\nage:< age>\nok:< ok>",
+		OutputJSON: "<system>Read the text and tags and give the title, age and ok.\n" +
+			"<user>text: one\ntwo\ntags: [\"a\"]\n<assistant>{\"title\":\"The \\\"<b>\\\"\",\"age\":3,\"ok\":true}\n" +
+			"<user>text: x\n<assistant>{\"title\":\"y\"}\n" +
+			"<user>text: Hi\ntags: [\"b\",\"c\"]\n<assistant>" +
+			`{"title":<json title>,"age":<json age>,"ok":<json ok>}`,
+		OutputMarkers: "<system>Read the text and tags and give the title, age and ok.\n" +
+			"<user>[[ ## text ## ]]\none\ntwo\n\n[[ ## tags ## ]]\n[\"a\"]\n" +
+			"<assistant>[[ ## title ## ]]\nThe \"<b>\"\n\n[[ ## age ## ]]\n3\n\n[[ ## ok ## ]]\ntrue\n\n[[ ## completed ## ]]\n" +
+			"<user>[[ ## text ## ]]\nx\n<assistant>[[ ## title ## ]]\ny\n\n[[ ## completed ## ]]\n" +
+			"<user>[[ ## text ## ]]\nHi\n\n[[ ## tags ## ]]\n[\"b\",\"c\"]\n<assistant>[[ ## title ## ]]\n" +
+			"<block title>\n\n[[ ## age ## ]]\n<block age>\n\n[[ ## ok ## ]]\n<block ok>\n\n[[ ## completed ## ]]",
+	} {
+		req, err := adapterOf(t, format).Format(sig, inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, transcript(req)+constraintText(req.Output)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", format, diff)
+		}
+	}
+	if _, err := OutputFormat("xml").Adapter(false); err == nil {
+		t.Error("xml is a format")
+	}
+}
+
+// What one format writes as a demonstration, every format reads.
+func TestOutputFormatsReadEachOther(t *testing.T) {
+	want := Example{"title": "A day", "age": int64(3), "tags": []any{"x", "y z"}}
+	sig := mustParse(t, "-> title, age: int, tags: list[str]")
+	for _, write := range OutputFormats() {
+		text := adapterOf(t, write).(notation).demo(sig.outputs, want)
+		for _, read := range OutputFormats() {
+			if write == OutputMarkers && read != OutputMarkers {
+				continue // its values stand on other lines than their names
+			}
+			got, err := adapterOf(t, read).Parse(sig, Message{RoleAssistant, text})
+			if err != nil || cmp.Diff(want, got) != "" {
+				t.Errorf("%s reads %q, which %s wrote: %v, %v", read, text, write, got, err)
+			}
+		}
+	}
+}
+
+func TestMarkersParse(t *testing.T) {
+	sig := mustParse(t, "-> summary, n: int")
+	for reply, want := range map[string]Example{
+		"[[ ## summary ## ]]\none\n\ntwo\n\n[[ ## n ## ]]\n4\n\n[[ ## completed ## ]]": {"summary": "one\n\ntwo", "n": int64(4)},
+		"Sure!\n[[##Summary##]] one [[ ## N ## ]] 4":                                   {"summary": "one", "n": int64(4)},
+		"[[ ## n ## ]]\n4\n[[ ## summary ## ]]\n[1] a\n[[ ## summary ## ]]\nb":         {"summary": "[1] a", "n": int64(4)},
+		"summary: one\nn: 4":         {"summary": "one", "n": int64(4)},
+		`{"summary": "one", "n": 4}`: {"summary": "one", "n": int64(4)},
+	} {
+		got, err := Markers{}.Parse(sig, Message{RoleAssistant, reply})
+		if err != nil || cmp.Diff(want, got) != "" {
+			t.Errorf("%q is read as %v, %v; want %v", reply, got, err, want)
+		}
+	}
+}
+
+// However a reply is cut into pieces, its fields are the same.
+func TestStreamFormats(t *testing.T) {
+	sig := mustParse(t, "-> a, n: int, l: list[str], o: Optional[str], z")
+	want := map[string]string{"a": "say \"é\" 😀\n,\"n\":1", "n": "-4", "l": `["x","]}"]`, "o": "", "z": `\`}
+	for format, reply := range map[OutputFormat]string{
+		OutputJSON:    `{"a":"say \"\u00e9\" \ud83d\ude00\n,\"n\":1","n":-4,"l":["x","]}"],"o":null,"z":"\\"}`,
+		OutputMarkers: "say \"é\" 😀\n,\"n\":1\n\n[[ ## n ## ]]\n-4\n\n[[ ## l ## ]]\n[\"x\",\"]}\"]\n\n[[ ## o ## ]]\n\n\n[[ ## z ## ]]\n\\\n\n[[ ## completed ## ]]",
+	} {
+		for n := 1; n <= len(reply); n++ {
+			lm := &script{}
+			for _, r := range slices.Collect(slices.Chunk([]rune(reply), n)) {
+				lm.pieces = append(lm.pieces, string(r))
+			}
+			p, err := NewPredictor(sig, &PredictOptions{LM: lm, Format: format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fields, done := map[string]string{}, ""
+			for delta, err := range p.Stream(t.Context(), Example{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if delta.Result == nil {
+					fields[delta.Field] += delta.Text
+				}
+				if delta.Done {
+					done += delta.Field
+				}
+			}
+			if diff := cmp.Diff(want, fields); diff != "" || done != "anloz" {
+				t.Errorf("%s in pieces of %d: done %q, fields (-want +got):\n%s", format, n, done, diff)
+			}
+		}
+	}
+}
+
+func TestFormatOfScope(t *testing.T) {
+	sig := mustParse(t, "q -> a")
+	for name, test := range map[string]struct {
+		scope, options OutputFormat
+		adapter        Adapter
+		want           string
+	}{
+		"default":                   {"", "", nil, "a:"},
+		"of the predictor":          {"", OutputMarkers, nil, "[[ ## a ## ]]\n"},
+		"of the context":            {OutputJSON, OutputMarkers, nil, ""},
+		"an adapter has the choice": {OutputJSON, "", Lines{}, "a:"},
+	} {
+		p, err := NewPredictor(sig, &PredictOptions{LM: &script{}, Format: test.options, Adapter: test.adapter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := p.Request(With(t.Context(), Scope{Format: test.scope}), Example{"q": "x"})
+		if err != nil || req.Prefill != test.want {
+			t.Errorf("%s: the turn begins with %q (%v), want %q", name, req.Prefill, err, test.want)
+		}
+	}
+	p, err := NewPredictor(sig, &PredictOptions{LM: &script{}, Format: "xml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Call(t.Context(), Example{"q": "x"}); err == nil || !strings.Contains(err.Error(), `unknown output format "xml"`) {
+		t.Errorf("an unknown format: %v", err)
+	}
+}
+
+// scoringScript prefers the replies in the order that it is asked about them.
+type scoringScript struct {
+	script
+	prefill string
+	replies []string
+}
+
+func (s *scoringScript) Score(_ context.Context, req *Request, replies []string) (*Scores, error) {
+	s.prefill, s.replies = req.Prefill, replies
+	scores := &Scores{Usage: Usage{PromptTokens: 5}}
+	for i := range replies {
+		scores.Logprobs = append(scores.Logprobs, math.Log(float64(len(replies)-i)))
+	}
+	return scores, nil
+}
+
+// A closed set at the end is scored behind what was generated before it.
+func TestScoredAtTheEnd(t *testing.T) {
+	sig := mustParse(t, "-> why, label: Literal['a', 'b']")
+	for format, test := range map[OutputFormat]struct {
+		piece, prefill, text string
+		replies              []string
+	}{
+		OutputLines:   {" so\nlabel:", "why: so", "why: so\nlabel: a", []string{"\nlabel: a", "\nlabel: b"}},
+		OutputJSON:    {`{"why":"so","label":`, `{"why":"so"`, `{"why":"so","label":"a"}`, []string{`,"label":"a"}`, `,"label":"b"}`}},
+		OutputMarkers: {"so\n\n[[ ## label ## ]]\n", "[[ ## why ## ]]\nso", "[[ ## why ## ]]\nso\n\n[[ ## label ## ]]\na\n\n[[ ## completed ## ]]", []string{"\n\n[[ ## label ## ]]\na\n\n[[ ## completed ## ]]", "\n\n[[ ## label ## ]]\nb\n\n[[ ## completed ## ]]"}},
+	} {
+		lm := &scoringScript{script: script{pieces: []string{test.piece}}}
+		p, err := NewPredictor(sig, &PredictOptions{LM: lm, Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := p.Call(t.Context(), Example{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.replies, lm.replies); diff != "" || lm.prefill != test.prefill {
+			t.Errorf("%s: scored behind %q: %s", format, lm.prefill, diff)
+		}
+		want := Example{"why": "so", "label": "a"}
+		if cmp.Diff(want, result.Value) != "" || result.Text != test.text || result.Choice == nil || math.Abs(result.Choice.Probs[0]-2.0/3) > 1e-9 {
+			t.Errorf("%s: result %+v, choice %+v", format, result, result.Choice)
+		}
+		if u := result.Usage; u.PromptTokens != 15 || u.CompletionTokens != 1 {
+			t.Errorf("%s: usage %+v", format, u)
+		}
+	}
+}
+
+// What cannot be scored is generated, and what is cut off is not scored.
+func TestNotScored(t *testing.T) {
+	sig := mustParse(t, "-> why, label: Literal['a', 'b']")
+	lm := &scoringScript{script: script{pieces: []string{" so\nlabel: b"}}}
+	p, err := NewPredictor(sig, &PredictOptions{LM: lm, Sampling: &Sampling{Temperature: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err := p.Call(t.Context(), Example{}); err != nil || result.Choice != nil || lm.replies != nil || result.Value["label"] != "b" {
+		t.Errorf("with a temperature: %+v, %v", result, err)
+	}
+	lm = &scoringScript{script: script{pieces: []string{" so it is"}, finish: FinishLength}}
+	if p, err = NewPredictor(sig, &PredictOptions{LM: lm}); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := p.Call(t.Context(), Example{}); err == nil || lm.replies != nil {
+		t.Errorf("cut off: %+v, scored %q", result, lm.replies)
+	}
+}
