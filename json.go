@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
-
-	"github.com/tailscale/hujson"
 )
 
 // marshalCompact writes JSON on one line without escaping <, > and &, which
@@ -23,17 +20,30 @@ func marshalCompact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// parseJSON reads one JSON value as a model may write it: trailing commas and
-// comments are let pass. Numbers become json.Number.
+// maxJSONDepth bounds the nesting that is looked at in a reply: the parsers
+// recurse, and a stack overflow cannot be recovered from.
+const maxJSONDepth = 64
+
+// parseJSON reads one JSON value. Objects and lists are read as a model may write
+// them, see [jsonReader]. Numbers become json.Number.
 func parseJSON(text string) (any, error) {
-	if jsonDepth(text) > maxJSONDepth {
-		return nil, fmt.Errorf("JSON nested deeper than %d levels", maxJSONDepth)
+	r := &jsonReader{text: text}
+	if r.skip(); !r.at('{') && !r.at('[') {
+		return parseStrict(text)
 	}
-	std, err := hujson.Standardize([]byte(text))
+	v, err := r.value()
 	if err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(std))
+	if r.skip(); !r.atEnd() {
+		return nil, r.errorf("text after the value")
+	}
+	return v, nil
+}
+
+// parseStrict reads JSON as it should be.
+func parseStrict(text string) (any, error) {
+	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
@@ -45,60 +55,48 @@ func parseJSON(text string) (any, error) {
 	return v, nil
 }
 
-// maxJSONDepth bounds the nesting that is looked at in a reply: the parsers
-// recurse, and a stack overflow cannot be recovered from.
-const maxJSONDepth = 64
-
-// jsonDepth returns how deep brackets nest outside of strings and comments.
-func jsonDepth(text string) int {
-	depth, deepest, inString := 0, 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case strings.HasPrefix(text[i:], "//"):
-			i += skipPast(text[i:], "\n")
-		case strings.HasPrefix(text[i:], "/*"):
-			i += skipPast(text[i:], "*/")
-		case c == '{' || c == '[':
-			depth++
-			deepest = max(deepest, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return deepest
+// jsonObject is an object that stands in a text.
+type jsonObject struct {
+	start, end int
+	value      map[string]any
+	cut        bool     // the text ends before it does
+	cutOff     []string // the keys of the value that it then ends in
 }
 
-// skipPast returns the index of the last byte of end in text, or of text.
-func skipPast(text, end string) int {
-	i := strings.Index(text, end)
-	if i < 0 {
-		return len(text) - 1
-	}
-	return i + len(end) - 1
-}
-
-// jsonObjects yields the outermost balanced {...} of a text that stands in prose
-// or in a code fence, in order.
-func jsonObjects(text string) []string {
-	var found []string
-	for start := 0; start < len(text); {
+// findObjects returns the outermost objects of a text, prose or a code fence around
+// them. Of one that cannot be read nothing is taken: what stands deeper in it may mean
+// something else.
+func findObjects(text string) []jsonObject {
+	var found []jsonObject
+	for start := 0; ; {
 		i := strings.IndexByte(text[start:], '{')
 		if i < 0 {
-			break
+			return found
 		}
 		start += i
-		end := balancedEnd(text[start:])
-		if end < 0 {
-			start++
-			continue
+		r := &jsonReader{text: text, pos: start}
+		v, err := r.value()
+		switch {
+		case err == nil:
+			found = append(found, jsonObject{start, r.pos, v.(map[string]any), r.cut, r.cutOff})
+			start = r.pos
+		case r.members:
+			end := balancedEnd(text[start:])
+			if end < 0 {
+				return found
+			}
+			start += end
+		default: // a brace of the prose
+			start = max(start+1, r.pos)
 		}
-		found = append(found, text[start:start+end])
-		start += end
+	}
+}
+
+// jsonObjects returns the texts of [findObjects].
+func jsonObjects(text string) []string {
+	var found []string
+	for _, o := range findObjects(text) {
+		found = append(found, text[o.start:o.end])
 	}
 	return found
 }

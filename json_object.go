@@ -32,8 +32,14 @@ func (j JSON) Format(sig *Signature, inputs Example) (*Request, error) {
 // Parse implements [Adapter]. It reads the JSON object in the reply, in prose or a code
 // fence as well, and else what [Lines] reads.
 func (j JSON) Parse(sig *Signature, reply Message) (Example, error) {
-	return parse(sig, reply, readJSON, readLines)
+	return parse(j, sig, reply)
 }
+
+func (JSON) read(outputs []Field, reply string) reading {
+	return most(fullest(outputs, findObjects(reply)), readLines(outputs, reply))
+}
+
+func (j JSON) cutOff(outputs []Field, reply string) (Field, bool) { return cutOff(j, outputs, reply) }
 
 func (j JSON) describes() bool { return j.Describe }
 

@@ -33,16 +33,27 @@ func (l Lines) Format(sig *Signature, inputs Example) (*Request, error) {
 // Parse implements [Adapter]. It tries three readings of the reply in turn and
 // takes the first that has every field:
 //
-//  1. lines: "name: value" where the name begins a line, unless a single
-//     value is itself the JSON object of the next reading;
-//  2. the JSON object in it, in prose or a code fence as well;
+//  1. lines: "name: value" where the name begins a line, unless these lines
+//     are themselves the JSON object of the next reading;
+//  2. the JSON object in it, in prose or a code fence as well, as models write
+//     JSON: in single quotes, without commas, with no bracket at the end;
 //  3. if the signature has one output, and the reply neither, all of it.
 //
 // If none has every field, the reading that has the most of them says what is
 // missing.
 func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
-	return parse(sig, reply, readLines, readJSON)
+	return parse(l, sig, reply)
 }
+
+func (Lines) read(outputs []Field, reply string) reading {
+	objects := findObjects(reply)
+	if r, ok := onlyJSON(outputs, reply, objects); ok {
+		return r
+	}
+	return most(readLines(outputs, reply), fullest(outputs, objects))
+}
+
+func (l Lines) cutOff(outputs []Field, reply string) (Field, bool) { return cutOff(l, outputs, reply) }
 
 func (l Lines) describes() bool { return l.Describe }
 

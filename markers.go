@@ -33,7 +33,15 @@ func (m Markers) Format(sig *Signature, inputs Example) (*Request, error) {
 // Parse implements [Adapter]. It reads the markers in the reply, and else what [Lines]
 // reads.
 func (m Markers) Parse(sig *Signature, reply Message) (Example, error) {
-	return parse(sig, reply, readMarkers, readLines, readJSON)
+	return parse(m, sig, reply)
+}
+
+func (Markers) read(outputs []Field, reply string) reading {
+	return most(readMarkers(outputs, reply), readLines(outputs, reply), fullest(outputs, findObjects(reply)))
+}
+
+func (m Markers) cutOff(outputs []Field, reply string) (Field, bool) {
+	return cutOff(m, outputs, reply)
 }
 
 func (m Markers) describes() bool { return m.Describe }
@@ -80,8 +88,8 @@ var anyMarker = regexp.MustCompile(`\[\[\s*##\s*([\w -]+?)\s*##\s*\]\]`)
 
 // readMarkers reads what stands behind each marker, up to the next one. Of a repeated
 // field the first value that is not empty counts.
-func readMarkers(outputs []Field, content string) map[string]any {
-	found := map[string]any{}
+func readMarkers(outputs []Field, content string) reading {
+	r := reading{found: map[string]any{}}
 	marks := anyMarker.FindAllStringSubmatchIndex(content, -1)
 	for i, at := range marks {
 		end := len(content)
@@ -89,11 +97,16 @@ func readMarkers(outputs []Field, content string) map[string]any {
 			end = marks[i+1][0]
 		}
 		value := strings.TrimSpace(content[at[1]:end])
+		r.last = ""
 		for _, f := range outputs {
-			if first, _ := found[f.Name].(string); first == "" && sameName(content[at[2]:at[3]], f.Name) {
-				found[f.Name] = value
+			if !sameName(content[at[2]:at[3]], f.Name) {
+				continue
+			}
+			r.last = f.Name
+			if first, _ := r.found[f.Name].(string); first == "" {
+				r.found[f.Name] = value
 			}
 		}
 	}
-	return found
+	return r
 }

@@ -3,7 +3,6 @@ package cria
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // OutputFormat names how a reply is written. It is plain data, so that it can be saved
@@ -42,6 +41,7 @@ type notation interface {
 	demo(outputs []Field, demo Example) string         // the assistant's turn
 	opening(outputs []Field) string                    // how the assistant's turn begins
 	constraint(outputs []Field) Constraint             // how it goes on
+	read(outputs []Field, reply string) reading        // what it finds of the outputs
 	describes() bool
 }
 
@@ -94,31 +94,6 @@ func instruction(n notation, sig *Signature) string {
 		}
 	}
 	return text
-}
-
-// reading finds what it can of the outputs in a reply.
-type reading func(outputs []Field, reply string) map[string]any
-
-// parse reads a reply with the first of some readings that finds every field, or with
-// the one that finds the most. If the signature has one output, and none finds it, the
-// whole reply is its value.
-func parse(sig *Signature, reply Message, readings ...reading) (Example, error) {
-	if reply.Role != RoleAssistant {
-		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
-	}
-	var best map[string]any
-	for _, read := range readings {
-		if found := read(sig.outputs, reply.Content); len(found) > len(best) {
-			best = found
-		}
-		if len(best) == len(sig.outputs) {
-			break
-		}
-	}
-	if text := strings.TrimSpace(stripFence(reply.Content)); len(best) == 0 && len(sig.outputs) == 1 && text != "" {
-		best = map[string]any{sig.outputs[0].Name: text}
-	}
-	return convert(sig.outputs, best, reply.Content)
 }
 
 // replies writes each of some values as the reply that a constraint with one hole has.

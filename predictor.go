@@ -207,11 +207,25 @@ func (p *Predictor) parse(scope Scope, text string, last Chunk) (*Prediction, er
 		}
 		return nil, err
 	}
-	// A number or a list that was cut off reads like a shorter one.
-	if f := p.sig.outputs[len(p.sig.outputs)-1]; last.Finish == FinishLength && f.Type.Kind != KindString && !last.Closed {
+	if f, ok := p.cutOff(scope.Adapter, text); ok && last.Finish == FinishLength && !last.Closed {
 		fieldErr := &FieldError{Field: f.Name, Text: values.Text(f.Name), Err: ErrTruncated}
 		delete(values, f.Name)
 		return nil, &ParseError{Fields: []*FieldError{fieldErr}, Partial: values, Raw: text, Truncated: true}
 	}
 	return &Prediction{Value: values, Text: text, Finish: last.Finish, Usage: last.Usage}, nil
+}
+
+// cutter is an [Adapter] that knows which output was cut off in a reply that reached
+// its limit: models that are not constrained write outputs in any order. A number or
+// a list that was cut off reads like a shorter one; text may be cut.
+type cutter interface {
+	cutOff(outputs []Field, reply string) (Field, bool)
+}
+
+func (p *Predictor) cutOff(adapter Adapter, reply string) (Field, bool) {
+	if c, ok := adapter.(cutter); ok {
+		return c.cutOff(p.sig.outputs, reply)
+	}
+	last := p.sig.outputs[len(p.sig.outputs)-1]
+	return last, last.Type.Kind != KindString
 }

@@ -2,8 +2,95 @@ package cria
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
+
+// reading is what was found in a reply.
+type reading struct {
+	found map[string]any // by field; texts, or values of [parseJSON]
+	last  string         // the field that the reply ends in; "" if it ends in none
+}
+
+// parse reads a reply. If the signature has one output, and the notation finds nothing,
+// the whole reply is its value.
+func parse(n notation, sig *Signature, reply Message) (Example, error) {
+	if reply.Role != RoleAssistant {
+		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
+	}
+	return convert(sig.outputs, readReply(n, sig.outputs, reply.Content).found, reply.Content)
+}
+
+func readReply(n notation, outputs []Field, content string) reading {
+	r := n.read(outputs, content)
+	if text := strings.TrimSpace(stripFence(content)); len(r.found) == 0 && len(outputs) == 1 && text != "" {
+		name := outputs[0].Name
+		return reading{map[string]any{name: text}, name}
+	}
+	return r
+}
+
+// cutOff returns the output that was cut off in a reply that reached its limit, if one
+// was: models that are not constrained write outputs in any order, and those that are
+// not there would have followed. A number or a list that was cut off reads like a
+// shorter one; text may be cut.
+func cutOff(n notation, outputs []Field, reply string) (Field, bool) {
+	r := readReply(n, outputs, reply)
+	for _, f := range outputs {
+		if _, ok := r.found[f.Name]; !ok {
+			return f, true
+		}
+	}
+	for _, f := range outputs {
+		if f.Name == r.last {
+			return f, f.Type.Kind != KindString
+		}
+	}
+	return Field{}, false
+}
+
+// most is the reading of some that finds the most fields, the first of equals.
+func most(readings ...reading) (best reading) {
+	for _, r := range readings {
+		if len(r.found) > len(best.found) {
+			best = r
+		}
+	}
+	return best
+}
+
+// onlyJSON returns the fields of the object that has them all, if no "name: value" line
+// has a value besides: in an object over several lines, keys without quotes look like
+// such lines. The turn may have been opened with "name:", and the model have gone on in
+// JSON, but then nothing else.
+func onlyJSON(outputs []Field, content string, objects []jsonObject) (reading, bool) {
+	for _, o := range objects {
+		r := readObject(outputs, o)
+		if !hasRequired(outputs, r.found) {
+			continue
+		}
+		before, after := fenceStart.ReplaceAllString(content[:o.start], ""), strings.Trim(content[o.end:], "` \t\r\n")
+		lines := readLines(outputs, before).found
+		for _, value := range lines {
+			if value != "" {
+				return reading{}, false
+			}
+		}
+		return r, after == "" || len(lines) == 0 && len(readLines(outputs, after).found) == 0
+	}
+	return reading{}, false
+}
+
+var fenceStart = regexp.MustCompile("```\\w*\\s*$")
+
+func hasRequired(outputs []Field, found map[string]any) bool {
+	for _, f := range outputs {
+		if _, ok := found[f.Name]; !ok && !f.Optional {
+			return false
+		}
+	}
+	return len(found) > 0
+}
 
 // convert coerces what was found to the fields' types and gathers all errors.
 func convert(outputs []Field, found map[string]any, raw string) (Example, error) {
@@ -36,24 +123,10 @@ func convert(outputs []Field, found map[string]any, raw string) (Example, error)
 	return values, nil
 }
 
-// wrapsJSON reports whether the one output's value is a JSON object with that
-// output in it: the turn was opened with "name:" and the model went on in JSON.
-func wrapsJSON(outputs []Field, found map[string]any) bool {
-	if len(outputs) != 1 {
-		return false
-	}
-	value, _ := found[outputs[0].Name].(string)
-	value = strings.TrimSpace(stripFence(value))
-	if !strings.HasPrefix(value, "{") || balancedEnd(value) != len(value) {
-		return false
-	}
-	return len(readJSON(outputs, value)) == 1
-}
-
 // readLines reads "name: value" lines. A value runs to the next such line; of a
-// repeated field the first value that is not empty counts; text before the first one
-// does not. It finds nothing if the only value is a JSON object that has it.
-func readLines(outputs []Field, content string) map[string]any {
+// repeated field the first value that is not empty counts; text before the first line
+// does not.
+func readLines(outputs []Field, content string) reading {
 	found := map[string]any{}
 	var name string
 	var value []string
@@ -76,10 +149,7 @@ func readLines(outputs []Field, content string) map[string]any {
 		value = append(value, line)
 	}
 	flush()
-	if wrapsJSON(outputs, found) {
-		return nil
-	}
-	return found
+	return reading{found, name}
 }
 
 // fieldLine splits a line that begins with a field's name and a colon. Case does
@@ -102,30 +172,37 @@ func fieldLine(outputs []Field, line string) (field, rest string, ok bool) {
 	return "", "", false
 }
 
-// readJSON reads the object in the content that has the most output
-// fields; keys compare without case. Models wrap their answer in one more object
-// at times, so a value that is an object is looked into as well.
-func readJSON(outputs []Field, content string) map[string]any {
-	var best map[string]any
-	for _, text := range jsonObjects(content) {
-		v, err := parseJSON(text)
-		if err != nil {
-			continue
-		}
-		object := v.(map[string]any)
-		candidates := []map[string]any{object}
-		for _, inner := range object {
-			if m, ok := inner.(map[string]any); ok && len(object) == 1 {
-				candidates = append(candidates, m)
-			}
-		}
-		for _, c := range candidates {
-			if found := pick(outputs, c); len(found) > len(best) {
-				best = found
-			}
+// fullest reads the object that has the most output fields.
+func fullest(outputs []Field, objects []jsonObject) reading {
+	var best reading
+	for _, o := range objects {
+		if r := readObject(outputs, o); len(r.found) > len(best.found) {
+			best = r
 		}
 	}
 	return best
+}
+
+// readObject returns the output fields of an object; keys compare without case.
+// Models wrap their answer in one more object at times, so a value that is an object
+// is looked into as well.
+func readObject(outputs []Field, o jsonObject) reading {
+	r := reading{found: pick(outputs, o.value)}
+	for _, inner := range o.value {
+		if m, ok := inner.(map[string]any); ok && len(o.value) == 1 {
+			if found := pick(outputs, m); len(found) > len(r.found) {
+				r.found = found
+			}
+		}
+	}
+	for _, key := range o.cutOff {
+		for _, f := range outputs {
+			if r.last == "" && sameName(key, f.Name) {
+				r.last = f.Name
+			}
+		}
+	}
+	return r
 }
 
 func pick(outputs []Field, object map[string]any) map[string]any {

@@ -9,7 +9,7 @@ type fieldSplitter struct {
 	parts   Constraint
 	pending string
 	started bool        // the current hole has yielded text
-	json    *jsonReader // of the current hole, if its value is JSON
+	json    *jsonStream // of the current hole, if its value is JSON
 }
 
 func newFieldSplitter(c Constraint) *fieldSplitter {
@@ -47,7 +47,7 @@ func (s *fieldSplitter) add(text string) []Delta[Example] {
 func (s *fieldSplitter) value(part Part) (value string, done bool) {
 	if part.As == AsJSON {
 		if s.json == nil {
-			s.json = &jsonReader{}
+			s.json = &jsonStream{}
 		}
 		var n int
 		value, n, done = s.json.read(s.pending)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// jsonReader reads one JSON value from a stream: a string as its text, anything else
+// jsonStream reads one JSON value from a stream: a string as its text, anything else
 // as it is written.
-type jsonReader struct {
+type jsonStream struct {
 	begun   bool
 	text    bool // the value is a string
 	depth   int  // of brackets
@@ -18,7 +18,7 @@ type jsonReader struct {
 
 // read takes the next text. It returns what is certain of the value, how many bytes of
 // the text it has read, and whether the value is complete: what comes then is not read.
-func (r *jsonReader) read(text string) (value string, n int, done bool) {
+func (r *jsonStream) read(text string) (value string, n int, done bool) {
 	first := !r.begun
 	n, done = r.scan(text)
 	raw := r.held + text[:n]
@@ -44,7 +44,7 @@ func (r *jsonReader) read(text string) (value string, n int, done bool) {
 }
 
 // bare returns what is certain of a value that is not a string: null is no text.
-func (r *jsonReader) bare(raw string, done bool) string {
+func (r *jsonStream) bare(raw string, done bool) string {
 	const null = "null"
 	switch {
 	case raw == null:
@@ -57,7 +57,7 @@ func (r *jsonReader) bare(raw string, done bool) string {
 }
 
 // scan finds the end of the value.
-func (r *jsonReader) scan(text string) (n int, done bool) {
+func (r *jsonStream) scan(text string) (n int, done bool) {
 	for i := range len(text) {
 		c := text[i]
 		begins := !r.begun
