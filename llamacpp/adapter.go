@@ -1,6 +1,7 @@
 package llamacpp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/grammar"
 )
 
 // Adapter is the specification's LlamaCppAdapter: a model with a configuration.
@@ -23,9 +25,10 @@ type Adapter struct {
 	cria.Lines
 	model   *LoadedModel
 	config  Config
-	budget  *budget       // nil: no limit
-	limiter *rate.Limiter // nil: no limit
-	lm      cria.LM       // attempts, with the cache in front if it is enabled
+	grammar *grammar.Grammar // of every reply; nil: see config.Grammar
+	budget  *budget          // nil: no limit
+	limiter *rate.Limiter    // nil: no limit
+	lm      cria.LM          // attempts, with the cache in front if it is enabled
 }
 
 // NewAdapter makes an adapter. A nil config means [DefaultConfig] under the
@@ -44,6 +47,8 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 		return nil, err
 	}
 	a := &Adapter{Lines: cria.Lines{Describe: model.describes()}, model: model, config: *config}
+	a.config.GrammarSchema = bytes.Clone(config.GrammarSchema)
+	a.grammar, _ = a.config.grammar() // it is valid
 	if n := config.TokenBudget; n > 0 {
 		a.budget = newBudget(n)
 	}
@@ -65,11 +70,6 @@ func (a *Adapter) GPULayers() int { return a.model.GPULayers() }
 
 // Config returns the configuration.
 func (a *Adapter) Config() Config { return a.config }
-
-// AdapterFor implements [cria.Formatter].
-func (a *Adapter) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
-	return a.model.AdapterFor(format)
-}
 
 // Model returns the model.
 func (a *Adapter) Model() *LoadedModel { return a.model }

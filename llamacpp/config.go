@@ -3,6 +3,7 @@ package llamacpp
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -69,6 +70,18 @@ type Config struct {
 	// [Adapter.Generate] yields the reply in one piece when it is complete,
 	// and an attempt that fails in the middle can be tried again unseen.
 	EnableStreaming bool
+
+	// Grammar says what is forced of a reply. [GrammarAuto] is the output that the
+	// signature asks for.
+	Grammar GrammarMode
+	// GrammarSchema is a JSON Schema: each reply is one JSON value that it describes,
+	// written compactly, instead of what Grammar would force; see
+	// [grammar.JSONSchema]. Parse reads an object that has the outputs' names, or
+	// any value if there is one output. Nil is none.
+	GrammarSchema json.RawMessage
+	// GrammarGBNF is a grammar in llama.cpp's notation: each reply is a text of it;
+	// see [grammar.GBNF]. "" is none.
+	GrammarGBNF string
 }
 
 // DefaultConfig returns the specification's defaults, which are those for
@@ -124,7 +137,8 @@ func (c Config) check() error {
 	case c.EnableCache && c.CacheTTL <= 0:
 		return fmt.Errorf("cache TTL %v must be more than 0", c.CacheTTL)
 	}
-	return nil
+	_, err := c.grammar()
+	return err
 }
 
 func (c Config) sampling() cria.Sampling {
@@ -155,6 +169,10 @@ type configJSON struct {
 	EnableCache       bool    `json:"enable_cache"`
 	CacheTTLSecs      float64 `json:"cache_ttl_secs"`
 	EnableStreaming   bool    `json:"enable_streaming"`
+
+	Grammar       GrammarMode     `json:"grammar"`
+	GrammarSchema json.RawMessage `json:"grammar_schema"` // null: none
+	GrammarGBNF   *string         `json:"grammar_gbnf"`   // null: none
 }
 
 func (c Config) toJSON() configJSON {
@@ -164,6 +182,7 @@ func (c Config) toJSON() configJSON {
 		RequestsPerMinute: limit(c.RequestsPerMinute), MaxRetries: c.MaxRetries,
 		InitialBackoffMS: in(c.InitialBackoff, time.Millisecond), MaxBackoffMS: in(c.MaxBackoff, time.Millisecond),
 		EnableCache: c.EnableCache, CacheTTLSecs: in(c.CacheTTL, time.Second), EnableStreaming: c.EnableStreaming,
+		Grammar: c.Grammar, GrammarSchema: c.GrammarSchema, GrammarGBNF: limit(c.GrammarGBNF),
 	}
 }
 
@@ -172,6 +191,9 @@ func (j configJSON) check() error {
 		if n != nil && *n <= 0 {
 			return fmt.Errorf("%s %d must be more than 0; null is no limit", name, *n)
 		}
+	}
+	if j.GrammarGBNF != nil && *j.GrammarGBNF == "" {
+		return errors.New("grammar_gbnf is empty; null is none")
 	}
 	for name, n := range map[string]float64{"initial_backoff_ms": j.InitialBackoffMS, "max_backoff_ms": j.MaxBackoffMS, "cache_ttl_secs": j.CacheTTLSecs} {
 		if n < 0 || n > maxDuration {
@@ -194,28 +216,32 @@ func of(n float64, unit time.Duration) time.Duration {
 }
 
 func (j configJSON) config() Config {
+	if string(j.GrammarSchema) == "null" {
+		j.GrammarSchema = nil
+	}
 	return Config{
 		ModelName: j.ModelName, MaxTokens: j.MaxTokens, Temperature: j.Temperature, TopP: j.TopP, TopK: unlimit(j.TopK),
 		RepeatPenalty: j.RepeatPenalty, Seed: j.Seed, ContextLength: j.ContextLength, TokenBudget: unlimit(j.TokenBudget),
 		RequestsPerMinute: unlimit(j.RequestsPerMinute), MaxRetries: j.MaxRetries,
 		InitialBackoff: of(j.InitialBackoffMS, time.Millisecond), MaxBackoff: of(j.MaxBackoffMS, time.Millisecond),
 		EnableCache: j.EnableCache, CacheTTL: of(j.CacheTTLSecs, time.Second), EnableStreaming: j.EnableStreaming,
+		Grammar: j.Grammar, GrammarSchema: j.GrammarSchema, GrammarGBNF: unlimit(j.GrammarGBNF),
 	}
 }
 
-// limit and unlimit move between 0 and null, which both mean no limit.
-func limit(n int) *int {
-	if n == 0 {
+// limit and unlimit move between a zero value and null, which both mean none.
+func limit[T comparable](v T) *T {
+	if v == *new(T) {
 		return nil
 	}
-	return &n
+	return &v
 }
 
-func unlimit(n *int) int {
-	if n == nil {
-		return 0
+func unlimit[T any](v *T) T {
+	if v == nil {
+		return *new(T)
 	}
-	return *n
+	return *v
 }
 
 // MarshalJSON writes the configuration under the specification's names.

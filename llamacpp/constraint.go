@@ -16,14 +16,17 @@ import (
 // the vocabulary.
 const maxGrammars = 256
 
-// matcher turns a constraint into what steers the engine's choice of tokens.
-func (m *LoadedModel) matcher(c cria.Constraint) (*grammar.Matcher, error) {
+// grammar compiles a constraint, once while it is kept; nil if there is none.
+func (m *LoadedModel) grammar(c cria.Constraint) (*grammar.Grammar, error) {
+	if len(c) == 0 {
+		return nil, nil
+	}
 	key, err := json.Marshal(c)
 	if err != nil {
 		return nil, wrap(ErrInvalidParameter, err)
 	}
 	if item := m.grammars.Get(string(key)); item != nil {
-		return item.Value().Matcher(m.vocabulary()), nil
+		return item.Value(), nil
 	}
 	parts := make([]grammar.Part, len(c))
 	for i, p := range c {
@@ -34,7 +37,7 @@ func (m *LoadedModel) matcher(c cria.Constraint) (*grammar.Matcher, error) {
 		return nil, wrap(ErrInvalidParameter, err)
 	}
 	m.grammars.Set(string(key), g, ttlcache.DefaultTTL)
-	return g.Matcher(m.vocabulary()), nil
+	return g, nil
 }
 
 // grammarPart says how the value of a field is written.

@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/grammar"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -52,6 +53,10 @@ func (a attempts) generate(ctx context.Context, req *cria.Request, yield func(cr
 	if err != nil {
 		return err
 	}
+	output, err := a.constraint(req)
+	if err != nil {
+		return err
+	}
 	if err := a.wait(ctx); err != nil {
 		return err
 	}
@@ -64,7 +69,7 @@ func (a attempts) generate(ctx context.Context, req *cria.Request, yield func(cr
 		}
 		defer func() { a.budget.settle(len(prompt)+granted.MaxTokens, used) }()
 	}
-	generate := a.attempt(ctx, prompt, &granted, &used)
+	generate := a.attempt(ctx, prompt, output, &granted, &used)
 	if !a.config.EnableStreaming {
 		generate = whole(generate)
 	}
@@ -76,11 +81,11 @@ type generation func(yield func(cria.Chunk, error) bool) error
 
 // attempt asks the model once each time it is called, and adds up the tokens
 // that were used.
-func (a *Adapter) attempt(ctx context.Context, prompt []llama.Token, req *cria.Request, used *int) generation {
+func (a *Adapter) attempt(ctx context.Context, prompt []llama.Token, output *grammar.Grammar, req *cria.Request, used *int) generation {
 	return func(yield func(cria.Chunk, error) bool) error {
 		var last cria.Usage
 		defer func() { *used += last.TotalTokens() }()
-		for chunk, err := range a.model.generate(ctx, prompt, req) {
+		for chunk, err := range a.model.generate(ctx, prompt, output, req) {
 			last = chunk.Usage
 			if err != nil {
 				return err

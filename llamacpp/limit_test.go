@@ -36,12 +36,13 @@ func TestCloseOnLimitOfFormats(t *testing.T) {
 // whole in the end.
 func randomReply(t *testing.T, model *LoadedModel, c cria.Constraint, limit int, r *rand.Rand) (text string, whole bool) {
 	t.Helper()
-	m, err := model.matcher(c)
+	g, err := model.grammar(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.CloseOnLimit()
 	v := model.Vocabulary()
+	m := g.Matcher(v)
+	m.CloseOnLimit()
 	mask := make([]uint64, (v.NTokens()+63)/64)
 	for left := limit; left > 0 && !m.Done(); {
 		if run := m.Forced(); run != nil {

@@ -77,7 +77,12 @@ func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2
 			yield(cria.Chunk{}, err)
 			return
 		}
-		for chunk, err := range m.generate(ctx, prompt, req) {
+		output, err := m.grammar(req.Output)
+		if err != nil {
+			yield(cria.Chunk{}, err)
+			return
+		}
+		for chunk, err := range m.generate(ctx, prompt, output, req) {
 			if !yield(chunk, err) {
 				return
 			}
@@ -85,8 +90,9 @@ func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2
 	}
 }
 
-// generate runs a request whose prompt is already made.
-func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, req *cria.Request) iter.Seq2[cria.Chunk, error] {
+// generate runs a request whose prompt and output are already made; a nil output is
+// free text.
+func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, output *grammar.Grammar, req *cria.Request) iter.Seq2[cria.Chunk, error] {
 	return func(yield func(cria.Chunk, error) bool) {
 		r := &engine.Request{
 			Prompt:    prompt,
@@ -95,12 +101,8 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, req *c
 			Stop:      req.Stop,
 		}
 		var matcher *grammar.Matcher
-		if len(req.Output) > 0 {
-			var err error
-			if matcher, err = m.matcher(req.Output); err != nil {
-				yield(cria.Chunk{}, err)
-				return
-			}
+		if output != nil {
+			matcher = output.Matcher(m.vocabulary())
 			if req.CloseOnLimit {
 				matcher.CloseOnLimit()
 			}
