@@ -47,7 +47,11 @@ func coerceType(t Type, raw any) (any, error) {
 		return coerceLiteral(t.Values, raw)
 	case KindList:
 		return coerceList(*t.Elem, raw)
-	case KindDict, KindObject:
+	case KindDateTime, KindDate:
+		return coerceTime(t.Kind, raw)
+	case KindDuration:
+		return coerceDuration(raw)
+	case KindDict, KindObject, KindUnion:
 		return coerceObject(t, raw)
 	default:
 		return coerceAny(raw)
@@ -193,8 +197,8 @@ func splitList(text string) (items []any, ok bool) {
 	return items, true
 }
 
-// coerceObject reads a dict, whose values are all of one type, or an object,
-// whose fields have types of their own.
+// coerceObject reads a dict, whose values are all of one type, or an object or a
+// union, whose fields have types of their own.
 func coerceObject(t Type, raw any) (any, error) {
 	m, ok := raw.(map[string]any)
 	if s, isText := raw.(string); isText {
@@ -208,18 +212,26 @@ func coerceObject(t Type, raw any) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("want a JSON object, got %s", abbreviate(fmt.Sprint(raw), 40))
 	}
-	out := make(map[string]any, len(m))
-	if t.Kind == KindDict {
-		for k, item := range m {
-			v, err := coerceType(*t.Elem, item)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", k, err)
-			}
-			out[k] = v
-		}
-		return out, nil
+	switch t.Kind {
+	case KindObject:
+		return coerceFields(t.Fields, m)
+	case KindUnion:
+		return coerceUnion(t, m)
 	}
-	for _, f := range t.Fields {
+	out := make(map[string]any, len(m))
+	for k, item := range m {
+		v, err := coerceType(*t.Elem, item)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k, err)
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+func coerceFields(fields []Field, m map[string]any) (map[string]any, error) {
+	out := make(map[string]any, len(m))
+	for _, f := range fields {
 		item, ok := lookupFold(m, f.Name)
 		if !ok && f.Optional {
 			continue

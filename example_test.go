@@ -22,7 +22,7 @@ func ExampleParseSignature() {
 	// Read the question and context and give the answer and confidence.
 	// answer str
 	// confidence float
-	// signature "question: txt -> answer": at character 11, "txt -> answer": unknown type; the types are str, int, float, bool, Any, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]
+	// signature "question: txt -> answer": at character 11, "txt -> answer": unknown type; the types are str, int, float, bool, datetime, date, timedelta, Any, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]
 }
 
 // What a model is shown, and how its reply is read.

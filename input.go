@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // CheckInputs reports, as an *[InputError], every input that is missing,
@@ -43,7 +44,7 @@ func (f Field) checkInput(value any) error {
 	case value == nil:
 		return fmt.Errorf("want %s, got null", f.Type)
 	case f.Type.Kind == KindString || f.Type.Kind == KindLiteral:
-		text, err := valueText(value)
+		text, err := f.Text(value)
 		if err == nil {
 			err = f.Type.checkLiteral(text)
 		}
@@ -52,9 +53,9 @@ func (f Field) checkInput(value any) error {
 		}
 		return f.check(text)
 	}
-	data, err := marshalCompact(value)
+	data, err := f.JSON(value)
 	if err != nil {
-		return fmt.Errorf("writing the value as JSON: %w", err)
+		return err
 	}
 	parsed, err := parseJSON(string(data))
 	if err != nil {
@@ -92,6 +93,12 @@ func exactly(t Type, value any) (any, error) {
 		if t.Kind == KindString || t.Kind == KindLiteral && slices.Contains(t.Values, v) {
 			return v, nil
 		}
+		if check, ok := writtenAs[t.Kind]; ok {
+			if !check(v) {
+				return nil, wantText(t.Kind, v)
+			}
+			return v, nil
+		}
 	case []any:
 		if t.Kind == KindList {
 			for i, item := range v {
@@ -113,6 +120,13 @@ func exactly(t Type, value any) (any, error) {
 		if t.Kind == KindObject {
 			return v, exactObject(t.Fields, v)
 		}
+		if t.Kind == KindUnion {
+			variant, err := t.variantOf(v)
+			if err != nil {
+				return nil, err
+			}
+			return v, exactObject(variant.Fields, v)
+		}
 	}
 	switch {
 	case t.Kind == KindAny:
@@ -128,6 +142,13 @@ func exactly(t Type, value any) (any, error) {
 	}
 	data, err := marshalCompact(value)
 	return nil, errors.Join(err, fmt.Errorf("want %s, got %s", t, abbreviate(string(data), 40)))
+}
+
+// writtenAs says of the kinds that are a text in JSON what is one exactly.
+var writtenAs = map[Kind]func(string) bool{
+	KindDateTime: formats[FormatDateTime],
+	KindDate:     formats[FormatDate],
+	KindDuration: func(s string) bool { _, err := time.ParseDuration(s); return err == nil },
 }
 
 func exactObject(fields []Field, object map[string]any) error {

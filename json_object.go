@@ -66,7 +66,7 @@ func (JSON) demo(outputs []Field, demo Example) string {
 		if !ok {
 			continue
 		}
-		if data, err := marshalCompact(value); err == nil { // else [Signature.WithDemos] has refused it
+		if data, err := f.JSON(value); err == nil { // else [Signature.WithDemos] has refused it
 			members = append(members, strconv.Quote(f.Name)+":"+string(data))
 		}
 	}

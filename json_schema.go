@@ -89,6 +89,15 @@ func (t Type) schema() *schemaWriter {
 		s.set("multipleOf", json.RawMessage(writtenFraction))
 	case KindBool:
 		s.set("type", "boolean")
+	case KindDateTime:
+		s.set("type", "string")
+		s.set("format", FormatDateTime)
+	case KindDate:
+		s.set("type", "string")
+		s.set("format", FormatDate)
+	case KindDuration:
+		s.set("type", "string")
+		s.set("pattern", "^(?:"+DurationPattern+")$")
 	case KindLiteral:
 		s.set("enum", t.Values)
 	case KindList:
@@ -98,18 +107,38 @@ func (t Type) schema() *schemaWriter {
 		s.set("type", "object")
 		s.set("additionalProperties", t.Elem.schema().json())
 	case KindObject:
-		properties := &schemaWriter{values: map[string]string{}}
-		required := []string{}
-		for _, f := range t.Fields {
-			properties.set(f.Name, f.JSONSchema())
-			if !f.Optional {
-				required = append(required, f.Name)
-			}
+		s.setMembers("", "", t.Fields)
+	case KindUnion:
+		variants := make([]json.RawMessage, len(t.Variants))
+		for i, v := range t.Variants {
+			variant := &schemaWriter{values: map[string]string{}}
+			variant.setMembers(t.Tag, v.Name, v.Fields)
+			variants[i] = variant.json()
 		}
-		s.set("type", "object")
-		s.set("properties", properties.json())
-		s.set("required", required)
-		s.set("additionalProperties", false)
+		s.set("anyOf", variants)
 	}
 	return s
+}
+
+// setMembers makes s the schema of an object with these fields and, before them, a
+// tag of one value, unless that is "".
+func (s *schemaWriter) setMembers(tag, value string, fields []Field) {
+	properties := &schemaWriter{values: map[string]string{}}
+	required := []string{}
+	if tag != "" {
+		constant := &schemaWriter{values: map[string]string{}}
+		constant.set("const", value)
+		properties.set(tag, constant.json())
+		required = append(required, tag)
+	}
+	for _, f := range fields {
+		properties.set(f.Name, f.JSONSchema())
+		if !f.Optional {
+			required = append(required, f.Name)
+		}
+	}
+	s.set("type", "object")
+	s.set("properties", properties.json())
+	s.set("required", required)
+	s.set("additionalProperties", false)
 }

@@ -92,7 +92,7 @@ func promptText(f Field, ex Example) (text string, ok bool, err error) {
 	if !ok {
 		return "", false, nil
 	}
-	if text, err = valueText(value); err == nil && !utf8.ValidString(text) {
+	if text, err = f.Text(value); err == nil && !utf8.ValidString(text) {
 		err = fmt.Errorf("the value is not valid UTF-8")
 	}
 	if err != nil {
@@ -107,7 +107,8 @@ func (l Lines) demo(outputs []Field, demo Example) string {
 	flat := Example{}
 	for _, f := range outputs {
 		if _, ok := demo[f.Name]; ok {
-			flat[f.Name] = strings.Join(strings.Fields(demo.Text(f.Name)), " ")
+			text, _ := f.Text(demo[f.Name]) // WithDemos has checked that it can be written
+			flat[f.Name] = strings.Join(strings.Fields(text), " ")
 		}
 	}
 	text, _ := l.inputs(outputs, flat)

@@ -96,7 +96,8 @@ func (s *Signature) WithInstruction(instruction string) (*Signature, error) {
 // WithDemos returns a copy with these demonstrations instead. Fields that the
 // signature does not have are ignored. A field may be missing from a demo, but
 // each demo needs at least one output and, if the signature has inputs, one
-// input; a value of a closed set must be in it. The demos must not be changed afterwards.
+// input; a value of a closed set must be in it, and times, durations and unions must
+// be as they are written. The demos must not be changed afterwards.
 func (s *Signature) WithDemos(demos ...Example) (*Signature, error) {
 	for i, demo := range demos {
 		if err := s.checkDemo(demo); err != nil {
@@ -117,10 +118,12 @@ func (s *Signature) checkDemo(demo Example) error {
 	}
 	for _, f := range slices.Concat(s.inputs, s.outputs) {
 		value := demo[f.Name]
-		text, err := valueText(value)
+		text, err := f.Text(value)
 		switch {
 		case err == nil && !utf8.ValidString(text):
 			err = errors.New("the value is not valid UTF-8")
+		case err == nil && value != nil && f.Type.unlikeJSON():
+			err = f.checkInput(value)
 		case err == nil && value != nil:
 			err = f.Type.checkLiteral(text)
 		}

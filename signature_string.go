@@ -11,9 +11,9 @@ import (
 //
 //	question, context: list[str] -> answer, confidence: float
 //
-// A field without a type is a str. The types are str, int, float, bool, Any,
-// list[T], dict[str, T], Literal['a', 'b'], Optional[T] and T | None. A mistake
-// gives a *[SyntaxError] that points at it.
+// A field without a type is a str. The types are str, int, float, bool, datetime,
+// date, timedelta, Any, list[T], dict[str, T], Literal['a', 'b'], Optional[T] and
+// T | None. A mistake gives a *[SyntaxError] that points at it.
 func ParseSignature(s string) (*Signature, error) {
 	p := &signatureParser{text: s}
 	inputs, err := p.fields("->")
@@ -139,11 +139,11 @@ func (p *signatureParser) typ(depth int) (t Type, optional bool, err error) {
 		return t, false, p.errorf("the type is nested too deeply")
 	}
 	name := p.word()
-	if name == "typing" && p.take(".") {
+	if (name == "typing" || name == "datetime") && p.take(".") { // Python's modules
 		name = p.word()
 	}
 	switch name {
-	case "str", "int", "float", "bool":
+	case "str", "int", "float", "bool", "datetime", "date", "timedelta":
 		t.Kind = Kind(name)
 	case "Any", "any", "object":
 		t.Kind = KindAny
@@ -159,7 +159,7 @@ func (p *signatureParser) typ(depth int) (t Type, optional bool, err error) {
 	case "":
 		err = p.errorf("want a type")
 	default:
-		err = p.errorAt(start, "unknown type; the types are str, int, float, bool, Any, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]")
+		err = p.errorAt(start, "unknown type; the types are str, int, float, bool, datetime, date, timedelta, Any, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]")
 	}
 	if err == nil && p.take("|") {
 		if optional = true; p.word() != "None" {

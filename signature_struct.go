@@ -23,12 +23,29 @@ import (
 //	min:"0" max:"10"       the range of a number, inclusive
 //	len:"1..80"            the length of a string in code points, or of a slice or map
 //	pattern:"[a-z]+"       a regular expression (RE2) that matches the whole string
-//	format:"date"          see [Format]
+//	format:"date"          see [Format]; a time.Time is then a date
+//	union:"kind"           the member of a union that says which variant it is
 //
-// A pointer is optional too. Strings, booleans, integers, floats, slices, maps
-// with string keys, nested structs, json.RawMessage, any, and types that
-// implement both encoding.TextMarshaler and encoding.TextUnmarshaler can stand
-// as fields. A mistake gives an error that names the struct's field.
+// A pointer is optional too. Strings, booleans, integers, floats, time.Time,
+// time.Duration, slices, maps with string keys, nested structs, json.RawMessage, any,
+// and types that implement both encoding.TextMarshaler and encoding.TextUnmarshaler
+// can stand as fields. format and union say it of the elements of slices and maps too.
+//
+// A union is a struct whose exported fields are all pointers to structs, its variants.
+// It is written as one object: of a field
+//
+//	Payment Payment `json:"payment" union:"method"`
+//
+// with
+//
+//	type Payment struct {
+//		Card     *Card     `json:"card"`
+//		Transfer *Transfer `json:"transfer"`
+//	}
+//
+// the model writes {"method":"card", and the fields of Card, and exactly Card is set.
+//
+// A mistake gives an error that names the struct's field.
 func SignatureOf[In, Out any](instruction string) (*Signature, error) {
 	inputs, err := structFields(reflect.TypeFor[In]())
 	if err != nil {
@@ -129,8 +146,21 @@ func declare(sf reflect.StructField, name, options string, open []reflect.Type) 
 		Optional: sf.Type.Kind() == reflect.Pointer || hasOption(options, "omitempty") || hasOption(options, "omitzero"),
 	}
 	var err error
-	if f.Type, err = goType(sf.Type, open); err != nil {
+	tag, isUnion := sf.Tag.Lookup("union")
+	if isUnion && tag == "" {
+		return f, errors.New(`union:"" does not name the member that says which variant it is`)
+	}
+	if f.Type, err = goType(sf.Type, tag, open); err != nil {
 		return f, err
+	}
+	switch leaf := leafOf(&f.Type); {
+	case isUnion && leaf.Kind != KindUnion:
+		return f, fmt.Errorf("union:%q needs a struct of pointers to structs, not %s", tag, sf.Type)
+	case leaf.Kind == KindDateTime:
+		if err := leaf.setFormat(f.Format); err != nil {
+			return f, err
+		}
+		f.Format = ""
 	}
 	if values, ok := sf.Tag.Lookup("enum"); ok {
 		if f.Type.Kind != KindString {
@@ -148,6 +178,27 @@ func declare(sf reflect.StructField, name, options string, open []reflect.Type) 
 		return f, err
 	}
 	return f, f.validate()
+}
+
+// leafOf returns what the elements of lists and dicts are in the end.
+func leafOf(t *Type) *Type {
+	for t.Elem != nil {
+		t = t.Elem
+	}
+	return t
+}
+
+// setFormat makes a date of a time if a tag says so.
+func (t *Type) setFormat(f Format) error {
+	switch f {
+	case "", FormatDateTime:
+		return nil
+	case FormatDate:
+		t.Kind = KindDate
+		return nil
+	default:
+		return fmt.Errorf("the format of a time is %s or %s, not %q", FormatDateTime, FormatDate, f)
+	}
 }
 
 func hasOption(options, name string) bool {
@@ -205,15 +256,24 @@ var (
 	rawMessage      = reflect.TypeFor[json.RawMessage]()
 )
 
-// goType maps a Go type to a Type.
-func goType(t reflect.Type, open []reflect.Type) (Type, error) {
+// readsText reports whether a type is text by its own account.
+func readsText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(textMarshaler) && reflect.PointerTo(t).Implements(textUnmarshaler)
+}
+
+// goType maps a Go type to a Type. union is the tag of a union in it, if not "".
+func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch {
 	case t == rawMessage || t.Kind() == reflect.Interface && t.NumMethod() == 0:
 		return Type{Kind: KindAny}, nil
-	case reflect.PointerTo(t).Implements(textMarshaler) && reflect.PointerTo(t).Implements(textUnmarshaler):
+	case t == timeType:
+		return Type{Kind: KindDateTime}, nil
+	case t == durationType:
+		return Type{Kind: KindDuration}, nil
+	case readsText(t):
 		return Type{Kind: KindString}, nil
 	case slices.Contains(open, t):
 		return Type{}, errors.New("the type contains itself")
@@ -235,15 +295,18 @@ func goType(t reflect.Type, open []reflect.Type) (Type, error) {
 		if t.Elem().Kind() == reflect.Uint8 {
 			return Type{}, errors.New("bytes cannot be a field; use a string")
 		}
-		elem, err := goType(t.Elem(), open)
+		elem, err := goType(t.Elem(), union, open)
 		return Type{Kind: KindList, Elem: &elem}, err
 	case reflect.Map:
 		if t.Key().Kind() != reflect.String {
 			return Type{}, fmt.Errorf("the keys of a map must be strings, not %s", t.Key())
 		}
-		elem, err := goType(t.Elem(), open)
+		elem, err := goType(t.Elem(), union, open)
 		return Type{Kind: KindDict, Elem: &elem}, err
 	case reflect.Struct:
+		if union != "" {
+			return unionType(t, union, open)
+		}
 		fields, err := collectFields(t, nil, nil, open)
 		if err == nil && len(fields) == 0 {
 			err = fmt.Errorf("%s has no exported field", t)

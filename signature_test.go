@@ -21,6 +21,8 @@ func TestParseSignature(t *testing.T) {
 		{"a -> b: Optional[int], c: str | None", "a: str -> b: Optional[int], c: Optional[str]"},
 		{"a: dict[str, list[float]] -> b: list", "a: dict[str, list[float]] -> b: list[Any]"},
 		{"a: List[str], d: typing.Dict -> b", "a: list[str], d: dict[str, Any] -> b: str"},
+		{"a: datetime, b: list[date] -> c: Optional[timedelta]", "a: datetime, b: list[date] -> c: Optional[timedelta]"},
+		{"a: datetime.datetime -> b: dict[str, datetime.date]", "a: datetime -> b: dict[str, date]"},
 		{"a:\n int ->\n b", "a: int -> b: str"},
 	}
 	for _, tt := range tests {
@@ -54,6 +56,7 @@ func TestParseSignatureErrors(t *testing.T) {
 		{"a -> A", "A", "declared twice"},
 		{"a: lst -> b", "lst -> b", "unknown type"},
 		{"a: -> b", "-> b", "want a type"},
+		{"a: datetime.time -> b", "datetime.time -> b", "unknown type"},
 		{"a: list[ -> b", "-> b", "want a type"},
 		{"a: list[int -> b", "-> b", "want \"]\""},
 		{"a: dict[int, str] -> b", "int, str] -> b", "keys of a dict are str"},
@@ -153,7 +156,7 @@ func TestSignatureOf(t *testing.T) {
 	}
 	want := "question: str -> id: str, http_server: str, count: int, big: Optional[int], ratio: float, ok: bool, " +
 		"tags: list[str], scores: dict[str, float], mood: Literal['good', 'bad'], home: {Street: str, no: int}, " +
-		"nested: dict[str, list[{Street: str, no: int}]], note: Optional[str], raw: Any, level: str, when: str, code: str, mail: str, whatever: Any"
+		"nested: dict[str, list[{Street: str, no: int}]], note: Optional[str], raw: Any, level: str, when: datetime, code: str, mail: str, whatever: Any"
 	if diff := cmp.Diff(want, sig.String()); diff != "" {
 		t.Errorf("signature (-want +got):\n%s", diff)
 	}

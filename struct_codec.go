@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 )
 
 // structCodec moves values between a Go struct and an [Example].
@@ -59,7 +60,7 @@ func (c structCodec) decode(ex Example, raw string, out any) error {
 			continue
 		}
 		for _, index := range f.index {
-			if err := assign(filled.FieldByIndex(index), value); err != nil {
+			if err := assign(f.Type, filled.FieldByIndex(index), value); err != nil {
 				errs = append(errs, &FieldError{Field: f.Name, Text: ex.Text(f.Name), Err: err})
 				break
 			}
@@ -72,9 +73,28 @@ func (c structCodec) decode(ex Example, raw string, out any) error {
 	return nil
 }
 
-// assign stores a coerced value in a Go variable of any type that [goType]
-// accepts, by way of JSON, which knows them all.
-func assign(dst reflect.Value, value any) error {
+// assign stores a value in a Go variable of any type that [goType] accepts, by way of
+// JSON, which knows nearly all of them.
+func assign(t Type, dst reflect.Value, value any) error {
+	if value == nil || !t.unlikeJSON() {
+		return assignJSON(dst, value)
+	}
+	data, err := Field{Type: t}.JSON(value)
+	if err != nil {
+		return err
+	}
+	parsed, err := parseJSON(string(data))
+	if err != nil {
+		return err
+	}
+	coerced, err := coerceType(t, parsed)
+	if err != nil {
+		return err
+	}
+	return fill(t, dst, coerced)
+}
+
+func assignJSON(dst reflect.Value, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -83,4 +103,95 @@ func assign(dst reflect.Value, value any) error {
 		return fmt.Errorf("it does not fit %s: %w", dst.Type(), err)
 	}
 	return nil
+}
+
+// fill stores a value of [coerceType] in a Go variable. What holds durations and
+// unions is filled part by part: encoding/json reads them differently.
+func fill(t Type, dst reflect.Value, value any) error {
+	switch {
+	case value == nil || !t.unlikeJSON():
+		return assignJSON(dst, value)
+	case dst.Kind() == reflect.Pointer:
+		dst.Set(reflect.New(dst.Type().Elem()))
+		return fill(t, dst.Elem(), value)
+	case dst.Type() != timeType && dst.Addr().Type().Implements(jsonUnmarshaler):
+		data, err := Field{Type: t}.JSON(value)
+		if err != nil {
+			return err
+		}
+		return assignJSON(dst, data)
+	}
+	switch v := value.(type) {
+	case time.Duration:
+		dst.SetInt(int64(v))
+	case []any:
+		return fillList(*t.Elem, dst, v)
+	case map[string]any:
+		switch t.Kind {
+		case KindDict:
+			return fillDict(*t.Elem, dst, v)
+		case KindUnion:
+			return fillUnion(t, dst, v)
+		}
+		return fillStruct(dst, v)
+	default:
+		return assignJSON(dst, value)
+	}
+	return nil
+}
+
+func fillList(elem Type, dst reflect.Value, items []any) error {
+	list := reflect.MakeSlice(dst.Type(), len(items), len(items))
+	for i, item := range items {
+		if err := fill(elem, list.Index(i), item); err != nil {
+			return fmt.Errorf("element %d: %w", i+1, err)
+		}
+	}
+	dst.Set(list)
+	return nil
+}
+
+func fillDict(elem Type, dst reflect.Value, items map[string]any) error {
+	dict := reflect.MakeMapWithSize(dst.Type(), len(items))
+	for k, item := range items {
+		value := reflect.New(dst.Type().Elem()).Elem()
+		if err := fill(elem, value, item); err != nil {
+			return fmt.Errorf("%s: %w", k, err)
+		}
+		dict.SetMapIndex(reflect.ValueOf(k).Convert(dst.Type().Key()), value)
+	}
+	dst.Set(dict)
+	return nil
+}
+
+func fillStruct(dst reflect.Value, values map[string]any) error {
+	fields, err := nestedFields(dst.Type())
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		value, ok := values[f.Name]
+		if !ok {
+			continue
+		}
+		for _, index := range f.index {
+			if err := fill(f.Type, dst.FieldByIndex(index), value); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// fillUnion sets the one variant that the tag names.
+func fillUnion(t Type, dst reflect.Value, flat map[string]any) error {
+	for _, v := range variantFields(dst.Type()) {
+		if v.name != flat[t.Tag] {
+			continue
+		}
+		variant := reflect.New(v.field.Type.Elem())
+		dst.Field(v.index).Set(variant)
+		return fillStruct(variant.Elem(), flat)
+	}
+	return t.wantTag(flat[t.Tag])
 }

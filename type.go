@@ -2,6 +2,7 @@ package cria
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,18 +21,26 @@ const (
 	KindLiteral Kind = "Literal" // a closed set of strings
 	KindObject  Kind = "object"  // named fields: a nested Go struct
 	KindAny     Kind = "Any"     // any JSON value
+
+	KindDateTime Kind = "datetime"  // a time.Time, written in RFC 3339: 2026-01-31T15:04:05Z
+	KindDate     Kind = "date"      // a time.Time at midnight UTC, written 2026-01-31
+	KindDuration Kind = "timedelta" // a time.Duration, written 1h30m; see [DurationPattern]
+	KindUnion    Kind = "Union"     // one of several objects, told apart by a member
 )
 
 // Type says what values a [Field] can hold. The zero value is not valid; see
 // [Type.Kind] for what each kind needs besides.
 type Type struct {
-	Kind   Kind     `json:"kind"`
-	Elem   *Type    `json:"elem,omitempty"`   // list: the elements; dict: the values
-	Values []string `json:"values,omitempty"` // Literal: the closed set, in declared order
-	Fields []Field  `json:"fields,omitempty"` // object
+	Kind     Kind      `json:"kind"`
+	Elem     *Type     `json:"elem,omitempty"`     // list: the elements; dict: the values
+	Values   []string  `json:"values,omitempty"`   // Literal: the closed set, in declared order
+	Fields   []Field   `json:"fields,omitempty"`   // object
+	Tag      string    `json:"tag,omitempty"`      // Union: the member that names the variant
+	Variants []Variant `json:"variants,omitempty"` // Union
 }
 
-// String writes the type in the syntax of string signatures.
+// String writes the type in the syntax of string signatures, which objects and
+// unions have none in.
 func (t Type) String() string {
 	switch t.Kind {
 	case KindList:
@@ -46,9 +55,22 @@ func (t Type) String() string {
 		return "Literal[" + strings.Join(quoted, ", ") + "]"
 	case KindObject:
 		return "{" + joinFields(t.Fields) + "}"
+	case KindUnion:
+		return joinVariants(t.Tag, t.Variants)
 	default:
 		return string(t.Kind)
 	}
+}
+
+// unlikeJSON reports whether encoding/json writes Go values of the type, or of parts of
+// it, otherwise than they are written here.
+func (t Type) unlikeJSON() bool {
+	switch t.Kind {
+	case KindDateTime, KindDate, KindDuration, KindUnion:
+		return true
+	}
+	return t.Elem != nil && t.Elem.unlikeJSON() ||
+		slices.ContainsFunc(t.Fields, func(f Field) bool { return f.Type.unlikeJSON() })
 }
 
 func (t Type) elem() string {
@@ -66,7 +88,7 @@ func quoteLiteral(v string) string {
 
 func (t Type) validate() error {
 	switch t.Kind {
-	case KindString, KindInt, KindFloat, KindBool, KindAny:
+	case KindString, KindInt, KindFloat, KindBool, KindAny, KindDateTime, KindDate, KindDuration:
 		return nil
 	case KindList, KindDict:
 		if t.Elem == nil {
@@ -77,6 +99,8 @@ func (t Type) validate() error {
 		return validateValues(t.Values)
 	case KindObject:
 		return validateFields(t.Fields)
+	case KindUnion:
+		return validateVariants(t.Tag, t.Variants)
 	default:
 		return fmt.Errorf("unknown kind %q", t.Kind)
 	}

@@ -61,6 +61,12 @@ func grammarPart(p cria.Part) grammar.Part {
 		return grammar.Number{Min: f.Min, Max: f.Max, Optional: f.Optional}
 	case f.Type.Kind == cria.KindBool:
 		return grammar.Boolean{Optional: f.Optional}
+	case f.Type.Kind == cria.KindDateTime:
+		return grammar.Line{Format: "date-time", Optional: f.Optional}
+	case f.Type.Kind == cria.KindDate:
+		return grammar.Line{Format: "date", Optional: f.Optional}
+	case f.Type.Kind == cria.KindDuration:
+		return grammar.Line{Pattern: cria.DurationPattern, Optional: f.Optional}
 	case f.GBNF != "":
 		return grammar.Hole{Value: grammar.GBNF(f.GBNF), Optional: f.Optional}
 	case f.Type.Kind == cria.KindString, f.Type.Kind == cria.KindAny && f.Schema == nil:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -243,9 +244,12 @@ func (b *batch) answer(ctx context.Context, r record) (answer, error) {
 		a.failure = fmt.Sprintf("line %d: %s", r.line, message(err))
 		names, values["error"] = append(names, "error"), a.failure
 	} else {
-		for _, name := range outputNames(b.sig) {
-			names, values[name] = append(names, name), prediction.Value[name]
+		outputs, err := outputValues(b.sig, prediction.Value)
+		if err != nil {
+			return a, err
 		}
+		names = append(names, outputNames(b.sig)...)
+		maps.Copy(values, outputs)
 		if b.choice.probs && prediction.Choice != nil {
 			if values["probs"], err = probsOf(prediction.Choice); err != nil {
 				return a, err

@@ -78,7 +78,7 @@ func readText(r io.Reader) (string, error) {
 	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
-// inputValue reads text as the field's type says: anything but str is JSON.
+// inputValue reads text as the field's type says: what is not one text is JSON.
 func inputValue(sig *cria.Signature, name, text string) (any, error) {
 	inputs := sig.Inputs()
 	i := slices.IndexFunc(inputs, func(f cria.Field) bool { return f.Name == name })
@@ -86,7 +86,7 @@ func inputValue(sig *cria.Signature, name, text string) (any, error) {
 		return text, nil // CheckInputs says that the name is unknown
 	}
 	switch t := inputs[i].Type; t.Kind {
-	case cria.KindString, cria.KindLiteral, cria.KindAny:
+	case cria.KindString, cria.KindLiteral, cria.KindAny, cria.KindDateTime, cria.KindDate, cria.KindDuration:
 		return text, nil
 	default:
 		var value any

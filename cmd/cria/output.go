@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"strings"
 	"text/tabwriter"
 
@@ -19,11 +18,15 @@ func printLine(w io.Writer, text string) error {
 // printLines prints a single output's value alone, several with their names.
 func printLines(w io.Writer, sig *cria.Signature, values cria.Example) error {
 	outputs := sig.Outputs()
-	if len(outputs) == 1 {
-		return printLine(w, values.Text(outputs[0].Name))
-	}
 	for _, f := range outputs {
-		if err := printLine(w, f.Name+": "+values.Text(f.Name)); err != nil {
+		text, err := f.Text(values[f.Name])
+		if err != nil {
+			return err
+		}
+		if len(outputs) > 1 {
+			text = f.Name + ": " + text
+		}
+		if err := printLine(w, text); err != nil {
 			return err
 		}
 	}
@@ -34,12 +37,15 @@ func printLines(w io.Writer, sig *cria.Signature, values cria.Example) error {
 // probable the values of a closed set were, unless that is nil.
 func printJSON(w io.Writer, sig *cria.Signature, values cria.Example, probs *cria.Choice) error {
 	names := outputNames(sig)
+	values, err := outputValues(sig, values)
+	if err != nil {
+		return err
+	}
 	if probs != nil {
 		o, err := probsOf(probs)
 		if err != nil {
 			return err
 		}
-		values = maps.Clone(values)
 		names, values["probs"] = append(names, "probs"), o
 	}
 	object, err := jsonObject(names, values)
@@ -55,6 +61,19 @@ func outputNames(sig *cria.Signature) []string {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// outputValues returns the outputs as their fields write them in JSON.
+func outputValues(sig *cria.Signature, values cria.Example) (cria.Example, error) {
+	written := cria.Example{}
+	for _, f := range sig.Outputs() {
+		data, err := f.JSON(values[f.Name])
+		if err != nil {
+			return nil, err
+		}
+		written[f.Name] = data
+	}
+	return written, nil
 }
 
 // jsonObject writes the named values in that order, on one line.
