@@ -16,8 +16,8 @@ type Part struct {
 	As      ValueForm // how the value is written
 }
 
-// ValueForm is how the value of a hole is written. Except in JSON, lists, dicts and
-// objects are JSON and all else is as it is; a value that is optional may be empty, and
+// ValueForm is how the value of a hole is written. Except in JSON, lists, dicts,
+// objects and unions are JSON and all else is as it is; a value that is optional may be empty, and
 // ends where the model ends its turn at the latest.
 type ValueForm string
 

@@ -13,9 +13,12 @@ import (
 // (RE2) of the whole text: Go's syntax with one number (1.5h, 90m, 250ms) or several in
 // descending order, each but the first below 60 (1h30m, 2m5s). Every such text fits a
 // [time.Duration].
-const DurationPattern = `[0-9]{1,6}(?:\.[0-9]{1,9})?(?:h|ms?|s)` +
-	`|[0-9]{1,6}h[0-5]?[0-9]m(?:[0-5]?[0-9](?:\.[0-9]{1,9})?s)?` +
-	`|[0-9]{1,6}[hm][0-5]?[0-9](?:\.[0-9]{1,9})?s`
+//
+// There is one decimal because small models fill more with noise ("7 minutes" becomes
+// 7.000s) and need that one for "an hour and a half".
+const DurationPattern = `[0-9]{1,6}(?:\.[0-9])?(?:h|ms?|s)` +
+	`|[0-9]{1,6}h[0-5]?[0-9]m(?:[0-5]?[0-9](?:\.[0-9])?s)?` +
+	`|[0-9]{1,6}[hm][0-5]?[0-9](?:\.[0-9])?s`
 
 // durationText writes a duration as the pattern says: unlike [time.Duration.String]
 // without units that are zero, and in milliseconds if it is less than a second.

@@ -68,8 +68,8 @@ func TestDurationText(t *testing.T) {
 		if got, err := parseDuration(text); err != nil || got != d {
 			t.Errorf("%d is written %s and read as %d, %v", d, text, got, err)
 		}
-		if may := d >= 0 && d < 1_000_000*time.Hour; may != pattern.MatchString(text) {
-			t.Errorf("%s: the pattern matches: %v, want %v", text, !may, may)
+		if d >= 0 && d < 1_000_000*time.Hour && d%(100*time.Millisecond) == 0 && !pattern.MatchString(text) {
+			t.Errorf("the pattern does not match %s", text)
 		}
 	}
 	for d, want := range map[time.Duration]string{
@@ -86,14 +86,16 @@ func TestDurationText(t *testing.T) {
 	check(math.MinInt64)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 10_000 {
-		check(time.Duration(r.Int64() >> r.IntN(63)))
+		d := time.Duration(r.Int64() >> r.IntN(63))
+		check(d)
+		check(d.Truncate(100 * time.Millisecond))
 	}
-	for _, text := range []string{"", "h", "1", "1h1h", "30m1h", "1h90m", "1m60s", "-1h", "1234567h", "1d", "1 h", "1h 30m", "PT1H"} {
+	for _, text := range []string{"", "h", "1", "1h1h", "30m1h", "1h90m", "1m60s", "-1h", "1234567h", "1.25s", "1d", "1 h", "1h 30m", "PT1H"} {
 		if pattern.MatchString(text) {
 			t.Errorf("the pattern matches %q", text)
 		}
 	}
-	for _, text := range []string{"999999.999999999h", "999999h59m59.999999999s", "000000s", "01h05m", "1h5s"} {
+	for _, text := range []string{"999999.9h", "999999h59m59.9s", "000000s", "01h05m", "1h5s"} {
 		if _, err := time.ParseDuration(text); err != nil || !pattern.MatchString(text) {
 			t.Errorf("%s: %v, the pattern matches: %v", text, err, pattern.MatchString(text))
 		}

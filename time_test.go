@@ -64,6 +64,31 @@ func TestCoerceTimeRefuses(t *testing.T) {
 	}
 }
 
+// FuzzCoerceTimes checks that no text makes the readers panic, and that what they read
+// is written in a form that they read as the same.
+func FuzzCoerceTimes(f *testing.F) {
+	for _, seed := range []string{"2026-01-31T15:04:05.5+02:00", "Sat, 31st of Jan. 2026 at 3:04 p.m. GMT", "P1DT2,5H", "1 week, and 2 hrs 3m", "-01:30:00", "0000-1-1 0:00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, kind := range []Kind{KindDateTime, KindDate, KindDuration} {
+			field := Field{Name: "x", Type: Type{Kind: kind}}
+			value, err := coerce(field, text)
+			if err != nil {
+				continue
+			}
+			written, err := field.Text(value)
+			if err == nil {
+				err = field.checkInput(written)
+			}
+			again, againErr := coerce(field, written)
+			if diff := cmp.Diff(value, again); err != nil || againErr != nil || diff != "" {
+				t.Errorf("%q as a %s is written %q: %v, %v (-want +got):\n%s", text, kind, written, err, againErr, diff)
+			}
+		}
+	})
+}
+
 type event struct {
 	When  time.Time            `json:"when"`
 	Day   time.Time            `json:"day" format:"date"`

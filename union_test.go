@@ -219,7 +219,7 @@ func TestCoerceUnion(t *testing.T) {
 	}{
 		{`{"method":"card","number":"1234"}`, map[string]any{"method": "card", "number": "1234"}},
 		{`{"number":"1234","Method":"CARD","colour":"red"}`, map[string]any{"method": "card", "number": "1234"}},
-		{"```json\n{'method': 1}\n```", "want a JSON object"},
+		{"```json\n{'method': 1}\n```", `method: want one of card, bank-transfer, cash, got "1"`},
 		{`Here: {"method":"bank-transfer","iban":"X","delay":"2 days",}`, map[string]any{"method": "bank-transfer", "iban": "X", "delay": 48 * time.Hour}},
 		{`{"cash": {}}`, map[string]any{"method": "cash"}},
 		{`{"card": {"number": "1234"}}`, map[string]any{"method": "card", "number": "1234"}},

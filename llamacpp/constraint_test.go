@@ -1,0 +1,119 @@
+package llamacpp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/grammar"
+)
+
+type card struct {
+	Number string     `json:"number" pattern:"[0-9]{4}"`
+	Expiry *time.Time `json:"expiry" format:"date"`
+}
+
+type transfer struct {
+	Bank  string        `json:"bank" len:"..20"`
+	Delay time.Duration `json:"delay"`
+}
+
+type payment struct {
+	Card     *card
+	Transfer *transfer
+	Cash     *struct{}
+}
+
+type booking struct {
+	When    time.Time       `json:"when"`
+	Day     time.Time       `json:"day" format:"date"`
+	Lasts   time.Duration   `json:"lasts"`
+	Payment payment         `json:"payment" union:"method"`
+	Breaks  []time.Duration `json:"breaks" len:"..3"`
+	Refunds []payment       `json:"refunds" union:"method" len:"..2"`
+}
+
+type note struct{ Note string }
+
+// matches compiles what the model may write for a field.
+func matches(t *testing.T, f cria.Field, text string) bool {
+	t.Helper()
+	g, err := grammar.Compile(grammarPart(cria.Part{Hole: &f}))
+	if err != nil {
+		t.Fatalf("%s: %v", f.Name, err)
+	}
+	ok, err := g.Match(text)
+	if err != nil {
+		t.Fatalf("%s: %q: %v", f.Name, text, err)
+	}
+	return ok
+}
+
+func TestConstraintsOfTypes(t *testing.T) {
+	sig, err := cria.SignatureOf[note, booking]("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]cria.Field{}
+	for _, f := range sig.Outputs() {
+		fields[f.Name] = f
+	}
+	for _, tt := range []struct {
+		field   string
+		yes, no []string
+	}{
+		{"when", []string{" 2026-01-31T15:04:05Z", "2024-02-29T23:59:59.123456789+02:00"},
+			[]string{"", " 2026-01-31", "2026-02-30T15:04:05Z", "2026-01-31 15:04:05", "2026-01-31T15:04:05.1234567890Z", "2026-01-31T15:04:05"}},
+		{"day", []string{" 2026-01-31", "2024-02-29"}, []string{"", "2026-02-29", "31.01.2026", "2026-01-31T15:04:05Z"}},
+		{"lasts", []string{" 1h30m", "45s", "250ms", "1.5h", "0s"}, []string{"", "1", "30m1h", "-1h", "90 minutes", "PT1H"}},
+		{"payment", []string{
+			` {"method":"card","number":"1234"}`, `{"method":"card","number":"1234","expiry":"2027-01-31"}`,
+			`{"method":"transfer","bank":"B","delay":"1h30m"}`, `{"method":"cash"}`,
+		}, []string{
+			"", "{}", `{"method":"cheque"}`, `{"number":"1234","method":"card"}`, `{"number":"1234"}`, `{"method":"card"}`,
+			`{"method":"cash","number":"1234"}`, `{"method":"transfer","bank":"B","delay":"soon"}`, `{"method":"card","number":"1234","expiry":"soon"}`,
+		}},
+		{"breaks", []string{` ["5m","1h"]`, "[]"}, []string{`[5]`, `["5"]`, `["1m","1m","1m","1m"]`}},
+		{"refunds", []string{` [{"method":"cash"},{"method":"card","number":"1234"}]`, "[]"}, []string{`[{"method":"card"}]`, "[{}]"}},
+	} {
+		for _, text := range tt.yes {
+			if !matches(t, fields[tt.field], text) {
+				t.Errorf("%s: %q cannot be written", tt.field, text)
+			}
+		}
+		for _, text := range tt.no {
+			if matches(t, fields[tt.field], text) {
+				t.Errorf("%s: %q can be written", tt.field, text)
+			}
+		}
+	}
+}
+
+// Whatever a model takes for likely, the reply can be read.
+func TestTimesDurationsAndUnionsAlwaysParse(t *testing.T) {
+	m := loadShared(t)
+	p := cria.NewPredict[note, booking]("Read the note and give the booking.", nil)
+	for seed := range uint32(6) {
+		scope := cria.Scope{LM: m, MaxTokens: 400, CloseOnLimit: true}
+		if seed > 0 {
+			scope.Sampling = &cria.Sampling{Temperature: 1.5, Seed: &seed}
+		}
+		in := note{fmt.Sprintf("The hall is booked for March %d, 2026 at 5 pm for an hour and a half, with two breaks of 10 minutes. Card ends in 4242.", seed+1)}
+		r, err := p.Run(cria.With(t.Context(), scope), in)
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			continue
+		}
+		v := r.Value.Payment
+		set := 0
+		for _, is := range []bool{v.Card != nil, v.Transfer != nil, v.Cash != nil} {
+			if is {
+				set++
+			}
+		}
+		if set != 1 {
+			t.Errorf("seed %d: %d variants are set by %q", seed, set, r.Text)
+		}
+	}
+}
