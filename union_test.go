@@ -29,7 +29,7 @@ type payment struct {
 	Transfer *transfer `json:"bank-transfer,omitempty"`
 	Cash     *cash
 	Skipped  string `json:"-"`
-	hidden   int
+	_        chan int
 }
 
 type order struct {
