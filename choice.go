@@ -100,18 +100,6 @@ func (s Scope) closedHole(req *Request) *closedHole {
 	return h
 }
 
-// choose scores the values of the hole, behind a reply that has come as far as the
-// request's prefill says. It returns the rest of the reply.
-func (h *closedHole) choose(ctx context.Context, req *Request, c *Calibration) (string, *Choice, Usage, error) {
-	texts := h.rest.replies(h.values)
-	s, err := h.scorer.Score(ctx, req, texts)
-	if err != nil {
-		return "", nil, Usage{}, err
-	}
-	choice := c.apply(h.values, s.Logprobs)
-	return texts[choice.Best()], choice, s.Usage, nil
-}
-
 // softmax returns probabilities that are proportional to the exponentials.
 func softmax(logits []float64) []float64 {
 	best := slices.Max(logits)

@@ -24,6 +24,15 @@ type Request struct {
 	// The model continues it; it is not part of the generated text.
 	Prefill string
 
+	// Thinking is what the model has thought before it answers: it stands in a block
+	// <think>...</think> before Prefill. Empty: there is no block.
+	Thinking string
+
+	// Think asks for what stands in that block instead of an answer. Thinking, Prefill
+	// and Output then have no effect. An LM that cannot let its model think refuses the
+	// request.
+	Think bool
+
 	// Output says what may be generated after Prefill. Nil: free text.
 	Output Constraint
 

@@ -59,7 +59,7 @@ func (p *Predict[In, Out]) Run(ctx context.Context, in In) (*Result[Out], error)
 func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Out], error] {
 	return func(yield func(Delta[Out], error) bool) {
 		for delta, err := range p.core.Stream(ctx, p.inputs.encode(in)) {
-			typed := Delta[Out]{Field: delta.Field, Text: delta.Text, Done: delta.Done}
+			typed := Delta[Out]{Field: delta.Field, Text: delta.Text, Done: delta.Done, Thinking: delta.Thinking}
 			if err == nil && delta.Result != nil {
 				typed.Result, err = p.result(delta.Result)
 			}
@@ -75,5 +75,5 @@ func (p *Predict[In, Out]) result(r *Prediction) (*Result[Out], error) {
 	if err := p.outputs.decode(r.Value, r.Text, &value); err != nil {
 		return nil, err
 	}
-	return &Result[Out]{Value: value, Text: r.Text, Finish: r.Finish, Usage: r.Usage, Choice: r.Choice}, nil
+	return &Result[Out]{Value: value, Text: r.Text, Thinking: r.Thinking, Finish: r.Finish, Usage: r.Usage, Choice: r.Choice}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 )
 
 // PredictOptions are the settings of one predictor. Nil and zero fields leave
@@ -17,6 +16,7 @@ type PredictOptions struct {
 	Sampling  *Sampling
 	MaxTokens int
 
+	ThinkTokens  int          // see [Scope]
 	CloseOnLimit bool         // see [Scope]
 	Calibration  *Calibration // see [Calibrate]
 
@@ -27,7 +27,10 @@ func (o *PredictOptions) scope() Scope {
 	if o == nil {
 		return Scope{}
 	}
-	return Scope{LM: o.LM, Adapter: o.Adapter, Format: o.Format, Sampling: o.Sampling, MaxTokens: o.MaxTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration}
+	return Scope{
+		LM: o.LM, Adapter: o.Adapter, Format: o.Format, Sampling: o.Sampling, MaxTokens: o.MaxTokens,
+		ThinkTokens: o.ThinkTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration,
+	}
 }
 
 func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
@@ -92,90 +95,11 @@ func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[
 			yield(Delta[Example]{}, err)
 			return
 		}
-		reply := &reply{predictor: p, scope: scope, req: req, yield: func(d Delta[Example]) bool { return yield(d, nil) }}
+		reply := &reply{predictor: p, scope: scope, req: *req, yield: func(d Delta[Example]) bool { return yield(d, nil) }}
 		if result, err := reply.get(ctx); !reply.stopped {
 			yield(Delta[Example]{Result: result}, err)
 		}
 	}
-}
-
-// reply is one reply in the making.
-type reply struct {
-	predictor *Predictor
-	scope     Scope
-	req       *Request
-	yield     func(Delta[Example]) bool
-	stopped   bool // by yield
-}
-
-// get generates the reply, and chooses its last value if that can be scored.
-func (r *reply) get(ctx context.Context) (*Prediction, error) {
-	hole := r.scope.closedHole(r.req)
-	if hole == nil {
-		text, last, err := r.generate(ctx, r.req)
-		if err != nil || r.stopped {
-			return nil, err
-		}
-		return r.predictor.parse(r.scope, r.req.Prefill+text, last)
-	}
-	req, last := *r.req, Chunk{Finish: FinishStop}
-	if hole.before != nil {
-		req.Output = hole.before
-		text, chunk, err := r.generate(ctx, &req)
-		if err != nil || r.stopped {
-			return nil, err
-		}
-		if chunk.Finish == FinishLength && !chunk.Closed {
-			return r.predictor.parse(r.scope, req.Prefill+text, chunk)
-		}
-		req.Prefill += strings.TrimSuffix(text, hole.joint)
-		last = chunk
-	}
-	req.Output = hole.rest
-	rest, choice, usage, err := hole.choose(ctx, &req, r.scope.Calibration)
-	if err != nil || !r.hand(Delta[Example]{Field: hole.field, Text: hole.values[choice.Best()], Done: true}) {
-		return nil, err
-	}
-	if last.Usage == (Usage{}) {
-		last.Usage = usage
-	} else {
-		last.Usage = last.Usage.Add(usage)
-	}
-	prediction, err := r.predictor.parse(r.scope, req.Prefill+rest, last)
-	if err != nil {
-		return nil, err
-	}
-	prediction.Choice = choice
-	return prediction, nil
-}
-
-// generate returns the text of a reply and its last chunk, and hands out the fields.
-func (r *reply) generate(ctx context.Context, req *Request) (string, Chunk, error) {
-	var text strings.Builder
-	var last Chunk
-	fields := newFieldSplitter(req.Output)
-	for chunk, err := range r.scope.LM.Generate(ctx, req) {
-		if err != nil {
-			return "", last, err
-		}
-		text.WriteString(chunk.Text)
-		last = chunk
-		if !r.hand(fields.add(chunk.Text)...) {
-			return "", last, nil
-		}
-	}
-	r.hand(fields.end()...)
-	return text.String(), last, nil
-}
-
-// hand hands deltas out, and reports whether more are wanted.
-func (r *reply) hand(deltas ...Delta[Example]) bool {
-	for _, d := range deltas {
-		if !r.stopped && !r.yield(d) {
-			r.stopped = true
-		}
-	}
-	return !r.stopped
 }
 
 func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Request, error) {
@@ -190,6 +114,9 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 	}
 	if scope.MaxTokens < 0 {
 		return scope, nil, fmt.Errorf("max tokens %d is negative; leave it zero for the model's default", scope.MaxTokens)
+	}
+	if scope.ThinkTokens < 0 {
+		return scope, nil, fmt.Errorf("think tokens %d is negative; leave it zero for no thinking", scope.ThinkTokens)
 	}
 	req, err := scope.Adapter.Format(p.sig, inputs)
 	if err != nil {

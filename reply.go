@@ -1,233 +1,143 @@
 package cria
 
 import (
-	"fmt"
-	"regexp"
+	"context"
 	"strings"
 )
 
-// reading is what was found in a reply.
-type reading struct {
-	found map[string]any // by field; texts, or values of [parseJSON]
-	last  string         // the field that the reply ends in; "" if it ends in none
+// reply is one reply in the making. It takes up to three requests: for what the model
+// thinks, for the values that are generated, and for the scores of the last one.
+type reply struct {
+	predictor *Predictor
+	scope     Scope
+	req       Request // with what has come so far in Thinking and Prefill
+	yield     func(Delta[Example]) bool
+	stopped   bool // by yield
+	requests  int
+	usage     Usage // of all of them
 }
 
-// parse reads a reply. If the signature has one output, and the notation finds nothing,
-// the whole reply is its value.
-func parse(n notation, sig *Signature, reply Message) (Example, error) {
-	if reply.Role != RoleAssistant {
-		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
+// get generates the reply, and chooses its last value if that can be scored.
+func (r *reply) get(ctx context.Context) (*Prediction, error) {
+	if r.scope.ThinkTokens > 0 {
+		if err := r.think(ctx); err != nil || r.stopped {
+			return nil, err
+		}
 	}
-	return convert(sig.outputs, readReply(n, sig.outputs, reply.Content).found, reply.Content)
+	hole := r.scope.closedHole(&r.req)
+	if hole == nil {
+		last, err := r.generate(ctx)
+		if err != nil || r.stopped {
+			return nil, err
+		}
+		return r.parse(last)
+	}
+	last := Chunk{Finish: FinishStop}
+	if hole.before != nil {
+		var err error
+		r.req.Output = hole.before
+		if last, err = r.generate(ctx); err != nil || r.stopped {
+			return nil, err
+		}
+		if last.Finish == FinishLength && !last.Closed {
+			return r.parse(last)
+		}
+		r.req.Prefill = strings.TrimSuffix(r.req.Prefill, hole.joint)
+	}
+	r.req.Output = hole.rest
+	choice, err := r.choose(ctx, hole)
+	if err != nil || r.stopped {
+		return nil, err
+	}
+	prediction, err := r.parse(last)
+	if err == nil {
+		prediction.Choice = choice
+	}
+	return prediction, err
 }
 
-func readReply(n notation, outputs []Field, content string) reading {
-	r := n.read(outputs, content)
-	if text := strings.TrimSpace(stripFence(content)); len(r.found) == 0 && len(outputs) == 1 && text != "" {
-		name := outputs[0].Name
-		return reading{map[string]any{name: text}, name}
-	}
-	return r
+// think lets the model think before it answers.
+func (r *reply) think(ctx context.Context) error {
+	req := r.req
+	req.Output, req.Think, req.MaxTokens = nil, true, r.scope.ThinkTokens
+	text, last, err := r.read(ctx, &req, func(text string) []Delta[Example] {
+		return []Delta[Example]{{Thinking: text}}
+	})
+	r.use(last.Usage)
+	r.req.Thinking = strings.TrimSpace(text)
+	return err
 }
 
-// cutOff returns the output that was cut off in a reply that reached its limit, if one
-// was: models that are not constrained write outputs in any order, and those that are
-// not there would have followed. A number or a list that was cut off reads like a
-// shorter one; text may be cut.
-func cutOff(n notation, outputs []Field, reply string) (Field, bool) {
-	r := readReply(n, outputs, reply)
-	for _, f := range outputs {
-		if _, ok := r.found[f.Name]; !ok {
-			return f, true
-		}
+// generate adds what the request's output is to the prefill, and hands out the fields.
+func (r *reply) generate(ctx context.Context) (Chunk, error) {
+	req := r.req // which the LM may keep
+	fields := newFieldSplitter(req.Output)
+	text, last, err := r.read(ctx, &req, fields.add)
+	if err != nil || r.stopped {
+		return last, err
 	}
-	for _, f := range outputs {
-		if f.Name == r.last {
-			return f, f.Type.Kind != KindString
-		}
-	}
-	return Field{}, false
+	r.hand(fields.end())
+	r.use(last.Usage)
+	r.req.Prefill += text
+	return last, nil
 }
 
-// most is the reading of some that finds the most fields, the first of equals.
-func most(readings ...reading) (best reading) {
-	for _, r := range readings {
-		if len(r.found) > len(best.found) {
-			best = r
-		}
-	}
-	return best
-}
-
-// onlyJSON returns the fields of the object that has them all, if no "name: value" line
-// has a value besides: in an object over several lines, keys without quotes look like
-// such lines. The turn may have been opened with "name:", and the model have gone on in
-// JSON, but then nothing else.
-func onlyJSON(outputs []Field, content string, objects []jsonObject) (reading, bool) {
-	for _, o := range objects {
-		r := readObject(outputs, o)
-		if !hasRequired(outputs, r.found) {
-			continue
-		}
-		before, after := fenceStart.ReplaceAllString(content[:o.start], ""), strings.Trim(content[o.end:], "` \t\r\n")
-		lines := readLines(outputs, before).found
-		for _, value := range lines {
-			if value != "" {
-				return reading{}, false
-			}
-		}
-		return r, after == "" || len(lines) == 0 && len(readLines(outputs, after).found) == 0
-	}
-	return reading{}, false
-}
-
-var fenceStart = regexp.MustCompile("```\\w*\\s*$")
-
-func hasRequired(outputs []Field, found map[string]any) bool {
-	for _, f := range outputs {
-		if _, ok := found[f.Name]; !ok && !f.Optional {
-			return false
-		}
-	}
-	return len(found) > 0
-}
-
-// convert coerces what was found to the fields' types and gathers all errors.
-func convert(outputs []Field, found map[string]any, raw string) (Example, error) {
-	values := Example{}
-	var errs []*FieldError
-	for _, f := range outputs {
-		text, ok := found[f.Name]
-		if !ok && f.Optional {
-			continue
-		}
-		v, err := any(nil), error(ErrMissing)
-		if ok && (text != "" || f.Optional) {
-			v, err = coerce(f, text)
-		}
+// read returns the text of a request and its last chunk, and hands out what deltas
+// makes of the text.
+func (r *reply) read(ctx context.Context, req *Request, deltas func(text string) []Delta[Example]) (string, Chunk, error) {
+	var text strings.Builder
+	var last Chunk
+	for chunk, err := range r.scope.LM.Generate(ctx, req) {
 		if err != nil {
-			e := &FieldError{Field: f.Name, Err: err}
-			if ok {
-				e.Text = fmt.Sprint(text)
-			}
-			errs = append(errs, e)
-			continue
+			return "", last, err
 		}
-		if v != nil {
-			values[f.Name] = v
+		text.WriteString(chunk.Text)
+		last = chunk
+		if chunk.Text != "" && !r.hand(deltas(chunk.Text)) {
+			break
 		}
 	}
-	if len(errs) > 0 {
-		return values, &ParseError{Fields: errs, Partial: values, Raw: raw}
-	}
-	return values, nil
+	return text.String(), last, nil
 }
 
-// readLines reads "name: value" lines. A value runs to the next such line; of a
-// repeated field the first value that is not empty counts; text before the first line
-// does not.
-func readLines(outputs []Field, content string) reading {
-	found := map[string]any{}
-	var name string
-	var value []string
-	flush := func() {
-		if first, _ := found[name].(string); name != "" && first == "" {
-			found[name] = strings.TrimSpace(strings.Join(value, "\n"))
-		}
-		value = nil
+// choose adds the most probable value of a hole to the prefill, with what is around it.
+func (r *reply) choose(ctx context.Context, hole *closedHole) (*Choice, error) {
+	req, texts := r.req, hole.rest.replies(hole.values)
+	s, err := hole.scorer.Score(ctx, &req, texts)
+	if err != nil {
+		return nil, err
 	}
-	for line := range strings.Lines(content) {
-		line = strings.TrimRight(line, "\r\n")
-		if field, rest, ok := fieldLine(outputs, line); ok {
-			flush()
-			if again, after, ok := fieldLine(outputs, rest); ok && again == field {
-				rest = after // "answer: answer: ..."
-			}
-			name, value = field, []string{rest}
-			continue
-		}
-		value = append(value, line)
-	}
-	flush()
-	return reading{found, name}
+	r.use(s.Usage)
+	choice := r.scope.Calibration.apply(hole.values, s.Logprobs)
+	best := choice.Best()
+	r.req.Prefill += texts[best]
+	r.hand([]Delta[Example]{{Field: hole.field, Text: hole.values[best], Done: true}})
+	return choice, nil
 }
 
-// fieldLine splits a line that begins with a field's name and a colon. Case does
-// not count and Markdown emphasis around the name is let pass.
-func fieldLine(outputs []Field, line string) (field, rest string, ok bool) {
-	head, rest, ok := strings.Cut(line, ":")
-	if !ok {
-		return "", "", false
+func (r *reply) use(u Usage) {
+	if r.requests++; r.requests > 1 {
+		u = u.Add(r.usage)
 	}
-	emphasized := strings.HasPrefix(strings.TrimSpace(head), "**")
-	head = strings.Trim(head, " \t*#")
-	for _, f := range outputs {
-		if sameName(head, f.Name) {
-			if emphasized {
-				rest = strings.TrimPrefix(rest, "**")
-			}
-			return f.Name, rest, true
-		}
-	}
-	return "", "", false
+	r.usage = u
 }
 
-// fullest reads the object that has the most output fields.
-func fullest(outputs []Field, objects []jsonObject) reading {
-	var best reading
-	for _, o := range objects {
-		if r := readObject(outputs, o); len(r.found) > len(best.found) {
-			best = r
+// hand hands deltas out, and reports whether more are wanted.
+func (r *reply) hand(deltas []Delta[Example]) bool {
+	for _, d := range deltas {
+		if !r.stopped && !r.yield(d) {
+			r.stopped = true
 		}
 	}
-	return best
+	return !r.stopped
 }
 
-// readObject returns the output fields of an object; keys compare without case.
-// Models wrap their answer in one more object at times, so a value that is an object
-// is looked into as well.
-func readObject(outputs []Field, o jsonObject) reading {
-	r := reading{found: pick(outputs, o.value)}
-	for _, inner := range o.value {
-		if m, ok := inner.(map[string]any); ok && len(o.value) == 1 {
-			if found := pick(outputs, m); len(found) > len(r.found) {
-				r.found = found
-			}
-		}
+// parse reads the whole turn, which the request's prefill is by now.
+func (r *reply) parse(last Chunk) (*Prediction, error) {
+	last.Usage = r.usage
+	prediction, err := r.predictor.parse(r.scope, r.req.Prefill, last)
+	if err == nil {
+		prediction.Thinking = r.req.Thinking
 	}
-	for _, key := range o.cutOff {
-		for _, f := range outputs {
-			if r.last == "" && sameName(key, f.Name) {
-				r.last = f.Name
-			}
-		}
-	}
-	return r
-}
-
-func pick(outputs []Field, object map[string]any) map[string]any {
-	found := map[string]any{}
-	for _, f := range outputs {
-		if v, ok := lookupFold(object, f.Name); ok {
-			found[f.Name] = v
-		}
-	}
-	return found
-}
-
-// stripFence removes a code fence around the whole text.
-func stripFence(text string) string {
-	text = strings.TrimSpace(text)
-	inner, ok := strings.CutPrefix(text, "```")
-	if !ok {
-		return text
-	}
-	inner, ok = strings.CutSuffix(inner, "```")
-	if !ok {
-		return text
-	}
-	if _, body, multiline := strings.Cut(inner, "\n"); multiline { // the fence's language tag
-		return body
-	}
-	return inner
+	return prediction, err
 }

@@ -2,11 +2,12 @@ package cria
 
 // Result is what one call of a predictor gives besides the value itself.
 type Result[Out any] struct {
-	Value  Out
-	Text   string // the assistant's whole turn, prefill included
-	Finish FinishReason
-	Usage  Usage
-	Choice *Choice // how probable each value of the last output was, if that is of a closed set and the LM is a [Scorer]
+	Value    Out
+	Text     string // the assistant's whole turn, prefill included, without what it thought before
+	Thinking string // what it thought, see [Scope.ThinkTokens]
+	Finish   FinishReason
+	Usage    Usage   // of all requests that it took
+	Choice   *Choice // how probable each value of the last output was, if that is of a closed set and the LM is a [Scorer]
 }
 
 // Prediction is the result of an untyped call: output values by field name.
@@ -14,8 +15,9 @@ type Prediction = Result[Example]
 
 // Delta is a piece of a streamed reply: text of one field, or last the Result.
 type Delta[Out any] struct {
-	Field  string       // the output field that the text belongs to
-	Text   string       // what was generated since the last delta of the field
-	Done   bool         // the field is complete
-	Result *Result[Out] // set in the last delta only, which has no field
+	Field    string       // the output field that the text belongs to
+	Text     string       // what was generated since the last delta of the field
+	Done     bool         // the field is complete
+	Thinking string       // what the model thought since the last delta; it has no field
+	Result   *Result[Out] // set in the last delta only, which has no field
 }

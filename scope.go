@@ -17,6 +17,12 @@ type Scope struct {
 	Sampling  *Sampling    // replaces lower levels as a whole; new(Sampling) is greedy
 	MaxTokens int          // generated tokens at most; must not be negative
 
+	// ThinkTokens lets a reasoning model think before it answers, in a block
+	// <think>...</think> of at most so many tokens, which MaxTokens does not count.
+	// Nothing is forced of what it thinks; the answer is held to the outputs' types as
+	// ever. 0 is no thinking: the answer is opened at once.
+	ThinkTokens int
+
 	// CloseOnLimit has a reply that runs out of tokens end as the outputs' types
 	// allow, if any level says so: the value is then cut short but whole, and its
 	// Finish is [FinishLength]. Otherwise a value other than text that was cut off
@@ -38,6 +44,7 @@ func (s Scope) over(lower Scope) Scope {
 	s.Sampling = cmp.Or(s.Sampling, lower.Sampling)
 	s.Format = cmp.Or(s.Format, lower.Format)
 	s.MaxTokens = cmp.Or(s.MaxTokens, lower.MaxTokens)
+	s.ThinkTokens = cmp.Or(s.ThinkTokens, lower.ThinkTokens)
 	s.CloseOnLimit = s.CloseOnLimit || lower.CloseOnLimit
 	s.Calibration = cmp.Or(s.Calibration, lower.Calibration)
 	return s

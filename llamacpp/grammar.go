@@ -98,6 +98,8 @@ func (a *Adapter) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
 // constraint returns the grammar of the reply to a request; nil is free text.
 func (a *Adapter) constraint(req *cria.Request) (*grammar.Grammar, error) {
 	switch {
+	case req.Think:
+		return nil, nil
 	case a.grammar != nil:
 		return a.grammar, nil
 	case a.config.Grammar == GrammarOff:

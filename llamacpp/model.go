@@ -101,7 +101,9 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, output
 			Stop:      req.Stop,
 		}
 		var matcher *grammar.Matcher
-		if output != nil {
+		if req.Think {
+			m.endThinking(r)
+		} else if output != nil {
 			matcher = output.Matcher(m.vocabulary())
 			if req.CloseOnLimit {
 				matcher.CloseOnLimit()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -31,7 +32,7 @@ func (m *LoadedModel) PromptText(req *cria.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return l.text(messages, req.Prefill), nil
+	return l.text(messages) + piecesText(m.opening(req)), nil
 }
 
 // CountTokens returns how many tokens the prompt of a request has, also when
@@ -75,7 +76,7 @@ func (m *LoadedModel) layout(req *cria.Request) ([]cria.Message, *layout, error)
 			return nil, nil, wrap(ErrTokenization, fmt.Errorf("message %d is not valid UTF-8", i+1))
 		}
 	}
-	if !utf8.ValidString(req.Prefill) {
+	if !utf8.ValidString(req.Prefill) || !utf8.ValidString(req.Thinking) {
 		return nil, nil, wrap(ErrTokenization, errors.New("the prefill is not valid UTF-8"))
 	}
 	l, err := m.template.layout(messages)
@@ -94,7 +95,7 @@ func (m *LoadedModel) prompt(ctx context.Context, req *cria.Request, limit int) 
 	}
 	// Tokenizing takes seconds for megabytes and cannot be interrupted, so what
 	// cannot fit is refused by its length, and what may fit is short.
-	if least := m.engine.Vocab().MinTokens(l.text(messages, req.Prefill)); least >= limit {
+	if least := m.engine.Vocab().MinTokens(l.text(messages) + piecesText(m.opening(req))); least >= limit {
 		return nil, &ContextTooLongError{Length: least, AtLeast: true, Limit: limit}
 	}
 	if err := ctx.Err(); err != nil {
@@ -112,20 +113,21 @@ func (m *LoadedModel) prompt(ctx context.Context, req *cria.Request, limit int) 
 
 func (m *LoadedModel) tokenize(messages []cria.Message, l *layout, req *cria.Request) (_ []llama.Token, err error) {
 	stable := l.stablePieces(len(req.Chat.Prefix.Messages()))
+	turn := m.opening(req)
 	if stable == 0 {
-		return m.encode(m.start(l), l.pieces, messages, req.Prefill)
+		return m.encode(m.start(l), slices.Concat(l.pieces, turn), messages)
 	}
 	key := prefixKey{req.Chat.Prefix, l}
 	var prefix []llama.Token
 	if item := m.prefixes.Get(key); item != nil {
 		prefix = item.Value()
 	} else {
-		if prefix, err = m.encode(m.start(l), l.pieces[:stable], messages, ""); err != nil {
+		if prefix, err = m.encode(m.start(l), l.pieces[:stable], messages); err != nil {
 			return nil, err
 		}
 		m.prefixes.Set(key, prefix, 0)
 	}
-	return m.encode(prefix[:len(prefix):len(prefix)], l.pieces[stable:], messages, req.Prefill)
+	return m.encode(slices.Clip(prefix), slices.Concat(l.pieces[stable:], turn), messages)
 }
 
 // start returns what stands before the first piece: the token that begins a
@@ -138,10 +140,10 @@ func (m *LoadedModel) start(l *layout) []llama.Token {
 	return []llama.Token{v.BOS()}
 }
 
-// encode appends the tokens of the pieces and the prefill. Everything between
+// encode appends the tokens of the pieces. Everything between
 // two control tokens is encoded as one run, so that merges are those the model
 // knows, and with special parsing off, so that text stays text.
-func (m *LoadedModel) encode(tokens []llama.Token, pieces []piece, messages []cria.Message, prefill string) ([]llama.Token, error) {
+func (m *LoadedModel) encode(tokens []llama.Token, pieces []piece, messages []cria.Message) ([]llama.Token, error) {
 	var run strings.Builder
 	flush := func() error {
 		if run.Len() == 0 {
@@ -171,7 +173,6 @@ func (m *LoadedModel) encode(tokens []llama.Token, pieces []piece, messages []cr
 			tokens = append(tokens, p.token)
 		}
 	}
-	run.WriteString(prefill)
 	if err := flush(); err != nil {
 		return nil, err
 	}

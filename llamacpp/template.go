@@ -166,7 +166,7 @@ func plainLayout(messages []cria.Message) *layout {
 }
 
 // text writes the whole prompt as a person may read it.
-func (l *layout) text(messages []cria.Message, prefill string) string {
+func (l *layout) text(messages []cria.Message) string {
 	var b strings.Builder
 	for _, p := range l.pieces {
 		if p.kind == pieceMessage {
@@ -175,7 +175,7 @@ func (l *layout) text(messages []cria.Message, prefill string) string {
 			b.WriteString(p.text)
 		}
 	}
-	return b.String() + prefill
+	return b.String()
 }
 
 // stablePieces is how many pieces depend on the first n messages alone and end

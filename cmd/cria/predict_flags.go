@@ -23,6 +23,7 @@ type predictFlags struct {
 	instructions string
 	demos        string
 	cot          bool
+	think        int
 	format       string
 
 	chatTemplate  string
@@ -42,6 +43,7 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.StringVarP(&f.instructions, "instructions", "i", "", "what the model is to do (default \"Read the {inputs} and give the {outputs}.\")")
 	flags.StringVar(&f.demos, "demos", "", "file with demonstrations: one JSON object of inputs and outputs a line")
 	flags.BoolVar(&f.cot, "cot", false, "let the model reason first (adds an output \"reasoning\")")
+	flags.IntVar(&f.think, "think", 0, "let a reasoning model think first, in a block <think>...</think> of at most so many tokens, which is not printed")
 	flags.StringVar(&f.format, "format", string(cria.OutputLines), "how the reply is written: lines (name: value), json (an object) or markers ([[ ## name ## ]], values of several lines)")
 	f.constraint.add(flags)
 	f.choice.add(flags)
@@ -103,6 +105,8 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 	switch {
 	case f.maxTokens <= 0:
 		return fmt.Errorf("--max-tokens %d must be more than 0", f.maxTokens)
+	case f.think < 0:
+		return fmt.Errorf("--think %d is negative", f.think)
 	case f.contextLength < 0:
 		return fmt.Errorf("--context-length %d is negative", f.contextLength)
 	case f.threads < 0:
@@ -122,6 +126,7 @@ func (f *predictFlags) predictor(sig *cria.Signature) (*cria.Predictor, error) {
 		Format:       cria.OutputFormat(f.format),
 		Sampling:     &f.sampling,
 		MaxTokens:    f.maxTokens,
+		ThinkTokens:  f.think,
 		CloseOnLimit: f.closeOnLimit,
 	})
 }

@@ -1,0 +1,233 @@
+package cria
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// reading is what was found in a reply.
+type reading struct {
+	found map[string]any // by field; texts, or values of [parseJSON]
+	last  string         // the field that the reply ends in; "" if it ends in none
+}
+
+// parse reads a reply. If the signature has one output, and the notation finds nothing,
+// the whole reply is its value.
+func parse(n notation, sig *Signature, reply Message) (Example, error) {
+	if reply.Role != RoleAssistant {
+		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
+	}
+	return convert(sig.outputs, readReply(n, sig.outputs, reply.Content).found, reply.Content)
+}
+
+func readReply(n notation, outputs []Field, content string) reading {
+	r := n.read(outputs, content)
+	if text := strings.TrimSpace(stripFence(content)); len(r.found) == 0 && len(outputs) == 1 && text != "" {
+		name := outputs[0].Name
+		return reading{map[string]any{name: text}, name}
+	}
+	return r
+}
+
+// cutOff returns the output that was cut off in a reply that reached its limit, if one
+// was: models that are not constrained write outputs in any order, and those that are
+// not there would have followed. A number or a list that was cut off reads like a
+// shorter one; text may be cut.
+func cutOff(n notation, outputs []Field, reply string) (Field, bool) {
+	r := readReply(n, outputs, reply)
+	for _, f := range outputs {
+		if _, ok := r.found[f.Name]; !ok {
+			return f, true
+		}
+	}
+	for _, f := range outputs {
+		if f.Name == r.last {
+			return f, f.Type.Kind != KindString
+		}
+	}
+	return Field{}, false
+}
+
+// most is the reading of some that finds the most fields, the first of equals.
+func most(readings ...reading) (best reading) {
+	for _, r := range readings {
+		if len(r.found) > len(best.found) {
+			best = r
+		}
+	}
+	return best
+}
+
+// onlyJSON returns the fields of the object that has them all, if no "name: value" line
+// has a value besides: in an object over several lines, keys without quotes look like
+// such lines. The turn may have been opened with "name:", and the model have gone on in
+// JSON, but then nothing else.
+func onlyJSON(outputs []Field, content string, objects []jsonObject) (reading, bool) {
+	for _, o := range objects {
+		r := readObject(outputs, o)
+		if !hasRequired(outputs, r.found) {
+			continue
+		}
+		before, after := fenceStart.ReplaceAllString(content[:o.start], ""), strings.Trim(content[o.end:], "` \t\r\n")
+		lines := readLines(outputs, before).found
+		for _, value := range lines {
+			if value != "" {
+				return reading{}, false
+			}
+		}
+		return r, after == "" || len(lines) == 0 && len(readLines(outputs, after).found) == 0
+	}
+	return reading{}, false
+}
+
+var fenceStart = regexp.MustCompile("```\\w*\\s*$")
+
+func hasRequired(outputs []Field, found map[string]any) bool {
+	for _, f := range outputs {
+		if _, ok := found[f.Name]; !ok && !f.Optional {
+			return false
+		}
+	}
+	return len(found) > 0
+}
+
+// convert coerces what was found to the fields' types and gathers all errors.
+func convert(outputs []Field, found map[string]any, raw string) (Example, error) {
+	values := Example{}
+	var errs []*FieldError
+	for _, f := range outputs {
+		text, ok := found[f.Name]
+		if !ok && f.Optional {
+			continue
+		}
+		v, err := any(nil), error(ErrMissing)
+		if ok && (text != "" || f.Optional) {
+			v, err = coerce(f, text)
+		}
+		if err != nil {
+			e := &FieldError{Field: f.Name, Err: err}
+			if ok {
+				e.Text = fmt.Sprint(text)
+			}
+			errs = append(errs, e)
+			continue
+		}
+		if v != nil {
+			values[f.Name] = v
+		}
+	}
+	if len(errs) > 0 {
+		return values, &ParseError{Fields: errs, Partial: values, Raw: raw}
+	}
+	return values, nil
+}
+
+// readLines reads "name: value" lines. A value runs to the next such line; of a
+// repeated field the first value that is not empty counts; text before the first line
+// does not.
+func readLines(outputs []Field, content string) reading {
+	found := map[string]any{}
+	var name string
+	var value []string
+	flush := func() {
+		if first, _ := found[name].(string); name != "" && first == "" {
+			found[name] = strings.TrimSpace(strings.Join(value, "\n"))
+		}
+		value = nil
+	}
+	for line := range strings.Lines(content) {
+		line = strings.TrimRight(line, "\r\n")
+		if field, rest, ok := fieldLine(outputs, line); ok {
+			flush()
+			if again, after, ok := fieldLine(outputs, rest); ok && again == field {
+				rest = after // "answer: answer: ..."
+			}
+			name, value = field, []string{rest}
+			continue
+		}
+		value = append(value, line)
+	}
+	flush()
+	return reading{found, name}
+}
+
+// fieldLine splits a line that begins with a field's name and a colon. Case does
+// not count and Markdown emphasis around the name is let pass.
+func fieldLine(outputs []Field, line string) (field, rest string, ok bool) {
+	head, rest, ok := strings.Cut(line, ":")
+	if !ok {
+		return "", "", false
+	}
+	emphasized := strings.HasPrefix(strings.TrimSpace(head), "**")
+	head = strings.Trim(head, " \t*#")
+	for _, f := range outputs {
+		if sameName(head, f.Name) {
+			if emphasized {
+				rest = strings.TrimPrefix(rest, "**")
+			}
+			return f.Name, rest, true
+		}
+	}
+	return "", "", false
+}
+
+// fullest reads the object that has the most output fields.
+func fullest(outputs []Field, objects []jsonObject) reading {
+	var best reading
+	for _, o := range objects {
+		if r := readObject(outputs, o); len(r.found) > len(best.found) {
+			best = r
+		}
+	}
+	return best
+}
+
+// readObject returns the output fields of an object; keys compare without case.
+// Models wrap their answer in one more object at times, so a value that is an object
+// is looked into as well.
+func readObject(outputs []Field, o jsonObject) reading {
+	r := reading{found: pick(outputs, o.value)}
+	for _, inner := range o.value {
+		if m, ok := inner.(map[string]any); ok && len(o.value) == 1 {
+			if found := pick(outputs, m); len(found) > len(r.found) {
+				r.found = found
+			}
+		}
+	}
+	for _, key := range o.cutOff {
+		for _, f := range outputs {
+			if r.last == "" && sameName(key, f.Name) {
+				r.last = f.Name
+			}
+		}
+	}
+	return r
+}
+
+func pick(outputs []Field, object map[string]any) map[string]any {
+	found := map[string]any{}
+	for _, f := range outputs {
+		if v, ok := lookupFold(object, f.Name); ok {
+			found[f.Name] = v
+		}
+	}
+	return found
+}
+
+// stripFence removes a code fence around the whole text.
+func stripFence(text string) string {
+	text = strings.TrimSpace(text)
+	inner, ok := strings.CutPrefix(text, "```")
+	if !ok {
+		return text
+	}
+	inner, ok = strings.CutSuffix(inner, "```")
+	if !ok {
+		return text
+	}
+	if _, body, multiline := strings.Cut(inner, "\n"); multiline { // the fence's language tag
+		return body
+	}
+	return inner
+}
