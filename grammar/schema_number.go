@@ -19,13 +19,16 @@ func (b *builder) decimals() (whole, all regular.Lang) {
 	return whole, s.Union(whole, s.Concat(s.Optional(minus), s.Union(zero, natural), fraction))
 }
 
-// anyNumber is a number as JSON allows it.
+// anyNumber is a number as JSON allows it, with an exponent of two digits at most: few
+// readers have numbers of more ([RFC 8259, section 6]), and some fail on them.
+//
+// [RFC 8259, section 6]: https://www.rfc-editor.org/rfc/rfc8259#section-6
 func (b *builder) anyNumber() regular.Lang {
 	s := b.space
-	digits := s.Repeat(s.Set('0', '9'), 1, regular.Unbounded)
+	digit := s.Set('0', '9')
 	return s.Concat(b.anyInteger(),
-		s.Optional(s.Concat(s.Literal("."), digits)),
-		s.Optional(s.Concat(s.Union(s.Literal("e"), s.Literal("E")), s.Optional(s.Union(s.Literal("+"), s.Literal("-"))), digits)))
+		s.Optional(s.Concat(s.Literal("."), s.Repeat(digit, 1, regular.Unbounded))),
+		s.Optional(s.Concat(s.Union(s.Literal("e"), s.Literal("E")), s.Optional(s.Union(s.Literal("+"), s.Literal("-"))), s.Repeat(digit, 1, 2))))
 }
 
 // anyInteger is an integer as JSON allows it, without an exponent.

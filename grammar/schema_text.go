@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"fmt"
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
@@ -120,8 +121,8 @@ var formats = map[string]string{
 	"date-time": `(?:` + dateFormat + `)T(?:` + timeFormat + `)`,
 	"duration": `P(?:\d+W|(?:\d+Y(?:\d+M(?:\d+D)?)?|\d+M(?:\d+D)?|\d+D)(?:T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S))?` +
 		`|T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S))`,
-	"email":    `[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*@` + hostFormat,
-	"hostname": hostFormat,
+	"email":    `[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*@` + hostFormat(46), // at most 254 characters
+	"hostname": hostFormat(63),
 	"ipv4":     ipv4Format,
 	"ipv6": `(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|(?:[0-9a-fA-F]{1,4}:){1,7}:|(?:[0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}` +
 		`|(?:[0-9a-fA-F]{1,4}:){1,5}(?::[0-9a-fA-F]{1,4}){1,2}|(?:[0-9a-fA-F]{1,4}:){1,4}(?::[0-9a-fA-F]{1,4}){1,3}` +
@@ -135,11 +136,16 @@ const (
 	dateFormat = `\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))` +
 		`|(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29`
 	timeFormat      = `(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)`
-	hostFormat      = `(?:[A-Za-z0-9](?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9]?[A-Za-z0-9-]{0,59}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9]?[A-Za-z0-9-]{0,59}[A-Za-z0-9])?){0,3}`
 	ipv4Format      = `(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)`
 	authorityFormat = `(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::\d{1,5})?`
 	pathFormat      = `(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})`
 )
+
+// hostFormat is up to 4 labels of at most so many characters.
+func hostFormat(most int) string {
+	label := fmt.Sprintf(`[A-Za-z0-9](?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9]?[A-Za-z0-9-]{0,%d}[A-Za-z0-9])?`, most-4)
+	return `(?:` + label + `)(?:\.` + label + `){0,3}`
+}
 
 // format returns the texts of a format.
 func (c *schemaCompiler) format(name string) (regular.Lang, bool) {
@@ -164,8 +170,12 @@ func (b *builder) format(name string, alphabet regular.Alphabet) (regular.Lang, 
 	if err != nil {
 		panic(err)
 	}
-	if name == "hostname" {
-		l = b.space.Intersection(l, b.space.Repeat(alphabet(0, utf8.MaxRune), 1, 253))
+	switch char := alphabet(0, utf8.MaxRune); name {
+	case "hostname": // RFC 1123, section 2.1
+		l = b.space.Intersection(l, b.space.Repeat(char, 1, 253))
+	case "email": // RFC 5321, section 4.5.3.1.1
+		local := b.space.Repeat(alphabet(0, '@'-1, '@'+1, utf8.MaxRune), 1, 64)
+		l = b.space.Intersection(l, b.space.Concat(local, alphabet('@', '@'), b.space.Repeat(char, 1, regular.Unbounded)))
 	}
 	return l, true
 }
