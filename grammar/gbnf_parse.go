@@ -166,7 +166,7 @@ func (p *gbnfParser) sequence(group bool) (*gbnf, error) {
 		if item == nil {
 			return sequence, nil
 		}
-		if item, err = p.repeats(item); err != nil {
+		if item, err = p.repeats(item, group); err != nil {
 			return nil, err
 		}
 		sequence.parts = append(sequence.parts, item)
@@ -307,7 +307,7 @@ func (p *gbnfParser) char() (rune, error) {
 		return '\r', nil
 	case 't':
 		return '\t', nil
-	case '"', '\\', '[', ']':
+	case '"', '\\', '[', ']', '-':
 		return rune(c), nil
 	case 'x', 'u', 'U':
 		digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}[c]
@@ -323,9 +323,9 @@ func (p *gbnfParser) char() (rune, error) {
 	}
 }
 
-// repeats reads what stands behind an element.
-func (p *gbnfParser) repeats(item *gbnf) (*gbnf, error) {
-	for p.at < len(p.text) {
+// repeats reads what stands behind an element, with or without space before it.
+func (p *gbnfParser) repeats(item *gbnf, group bool) (*gbnf, error) {
+	for p.space(group); p.at < len(p.text); p.space(group) {
 		r := &gbnf{kind: gbnfRepeat, parts: []*gbnf{item}, max: regular.Unbounded}
 		switch p.text[p.at] {
 		case '*':

@@ -28,6 +28,8 @@ func TestGBNF(t *testing.T) {
 			[]string{`{"a":[1,-2.5,{"b":[]}],"c":"\"\u00e9é"}`, "NaN", "[[[[0]]]]"}, []string{"", "{", "[1,]", "01", `{"a":1]`, "[[]"}},
 		{"repetition", `root ::= [a-c]{2} "x"{0,2} "y"{1,} [^\n]? .`, []string{"abyz", "ccxxyyé."}, []string{"ay", "abxxxyz"}},
 		{"escapes", `root ::= "\n\t\\\"\x41\u00e9\U0001F600" [\]\[-]`, []string{"\n\t\\\"Aé😀]", "\n\t\\\"Aé😀-"}, []string{"\n"}},
+		{"escaped hyphen", `root ::= [a\-z]+`, []string{"a-z"}, []string{"b"}},
+		{"space before repetitions", "root ::= \"a\" * (\"b\" # twice\n {2} ?) # or not", []string{"", "aabb"}, []string{"ab"}},
 		{"right recursion", "root ::= \"a\" root | \"b\"", []string{"b", "aab"}, []string{"a", "ba"}},
 		{"nested", "root ::= \"(\" root \")\" | \"\"", []string{"", "((()))"}, []string{"(", "(()", ")("}},
 		{"palindromes", "root ::= \"a\" root \"a\" | \"b\" root \"b\" | \"c\"", []string{"c", "abcba"}, []string{"abcab"}},
