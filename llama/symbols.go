@@ -31,7 +31,7 @@ var c struct {
 
 	samplerChainParams, samplerChainInit, samplerChainAdd, samplerChainN, samplerFree, samplerAccept, samplerApply,
 	samplerSample, samplerReset, samplerGreedy, samplerDist, samplerTopK, samplerTopP, samplerMinP,
-	samplerTemp, samplerPenalties, samplerTypical, samplerMirostat, samplerDRY, samplerLogitBias uintptr
+	samplerTemp, samplerPenalties, samplerTypical, samplerMirostat, samplerDRY, samplerLogitBias, samplerGrammar uintptr
 
 	backendLoad, regByName, devCount, devGet uintptr
 
@@ -156,6 +156,7 @@ var llamaSymbols = []symbol{
 	{"llama_sampler_init_mirostat_v2", &c.samplerMirostat},
 	{"llama_sampler_init_dry", &c.samplerDRY},
 	{"llama_sampler_init_logit_bias", &c.samplerLogitBias},
+	{"llama_sampler_init_grammar", &c.samplerGrammar},
 }
 
 var ggmlSymbols = []symbol{
