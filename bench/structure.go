@@ -32,6 +32,12 @@ var structureFigures = []figure{
 	{"choices", "choices a second, one client and 8 with 8 examples, against llama-server with an enum schema",
 		"a prompt of 8 examples that is new in each run and 16 texts of its own, one after the other or 8 at once",
 		"ratio >= 2.5 and >= 4", choices},
+	{"forced", "forced tokens that are the tokenizer's own",
+		fmt.Sprintf("%d forms of random fields, lines or JSON, filled in greedily; the tokens of each output against those that the tokenizer makes of its whole text", forms),
+		"100 %", forcedTokens},
+	{"same", "valid outputs that a constraint does not change",
+		fmt.Sprintf("%d tasks with examples, greedily, without a constraint and, where the output is of the grammar, with it", tasks),
+		"100 %, but for ties", sameOutputs},
 }
 
 // sixFields is what extract asks for.
