@@ -9,11 +9,8 @@ import (
 	"github.com/cria-lm/cria/internal/fidelity"
 )
 
-// How many forms forced fills in, and how many tasks same does.
-const (
-	forms = 240
-	tasks = 192
-)
+// forms is how many forced fills in.
+const forms = 240
 
 // fidelityModel is the engine as it ships.
 func fidelityModel(ctx context.Context, s *session) (*fidelity.Model, error) {
@@ -48,7 +45,7 @@ func sameOutputs(ctx context.Context, s *session) ([]result, error) {
 		return nil, err
 	}
 	defer m.Engine.Close()
-	f, err := fidelity.Same(ctx, m, tasks)
+	f, err := fidelity.Same(ctx, m, fidelity.Tasks)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/grammar"
+	"github.com/cria-lm/cria/internal/fidelity"
 )
 
 // structureFigures are about constrained outputs.
@@ -36,7 +37,7 @@ var structureFigures = []figure{
 		fmt.Sprintf("%d forms of random fields, lines or JSON, filled in greedily; the tokens of each output against those that the tokenizer makes of its whole text", forms),
 		"100 %", forcedTokens},
 	{"same", "valid outputs that a constraint does not change",
-		fmt.Sprintf("%d tasks with examples, greedily, without a constraint and, where the output is of the grammar, with it", tasks),
+		fmt.Sprintf("%d tasks with examples, greedily, without a constraint and, where the output is of the grammar, with it", fidelity.Tasks),
 		"100 %, but for ties", sameOutputs},
 }
 

@@ -21,7 +21,7 @@ type Sameness struct {
 	// changes logits a little.
 	Ties int
 
-	Examples []string // of neither, a few
+	Examples []string // of those that are not the same, a few
 }
 
 // TieGap is how far apart the logits of two tokens may be that other batches can put in
@@ -133,15 +133,18 @@ func (m *Model) gapBehind(ctx context.Context, before []engine.Token, token engi
 
 func (s *Sameness) add(o outputs) {
 	s.Outputs++
-	switch {
-	case !o.valid:
+	if !o.valid {
 		return
-	case o.free == o.constrained:
-		s.Same++
-	case o.gap <= TieGap:
-		s.Ties++
-	case len(s.Examples) < maxExamples:
-		s.Examples = append(s.Examples, fmt.Sprintf("%q, with the constraint %q (%.2f apart)", o.free, o.constrained, o.gap))
 	}
 	s.Valid++
+	switch {
+	case o.free == o.constrained:
+		s.Same++
+		return
+	case o.gap <= TieGap:
+		s.Ties++
+	}
+	if len(s.Examples) < maxExamples {
+		s.Examples = append(s.Examples, fmt.Sprintf("%q, with the constraint %q (%.2f apart)", o.free, o.constrained, o.gap))
+	}
 }

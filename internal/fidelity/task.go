@@ -15,6 +15,9 @@ type task struct {
 	grammar *grammar.Grammar
 }
 
+// Tasks is how many different ones there are.
+const Tasks = 8 * 12
+
 // newTask makes a task of a kind by its number.
 func newTask(i int) (*task, error) {
 	kinds := []func(n int) (prompt, stop string, parts []grammar.Part){
@@ -40,21 +43,23 @@ func sums(n int) (string, string, []grammar.Part) {
 
 func sentiments(n int) (string, string, []grammar.Part) {
 	reviews := []string{"I loved every minute.", "A waste of time.", "The best film of the year!", "Boring and far too long.", "It made me laugh and cry.",
-		"I want my money back.", "Wonderful actors.", "The plot makes no sense."}
+		"I want my money back.", "Wonderful actors.", "The plot makes no sense.", "Go and see it.", "I left before the end.",
+		"Great music.", "Dull from the first minute."}
 	return "Review: A joy from start to end.\nSentiment: positive\n\nReview: I fell asleep.\nSentiment: negative\n\nReview: " +
 		reviews[n%len(reviews)] + "\nSentiment:", "\n", []grammar.Part{grammar.Choices{Values: []string{"positive", "negative"}}}
 }
 
 func titles(n int) (string, string, []grammar.Part) {
 	topics := []string{"a dog that finds its way home", "the first snow in a small town", "a machine that paints", "two sisters and a lighthouse",
-		"how bread is made", "the end of a long war", "a train that is late", "birds in the city"}
+		"how bread is made", "the end of a long war", "a train that is late", "birds in the city",
+		"a letter without a sender", "the smallest horse", "a garden on a roof", "learning to swim"}
 	return "Topic: a boat in a storm\nTitle: The Night the Sea Came In\n\nTopic: growing tomatoes\nTitle: Red and Ripe: A Gardener's Guide\n\nTopic: " +
 		topics[n%len(topics)] + "\nTitle:", "\n", []grammar.Part{grammar.Line{}}
 }
 
 func facts(n int) (string, string, []grammar.Part) {
 	claims := []string{"Fish live in water.", "The sun is cold.", "Ten is more than five.", "Snow is black.", "Cats have four legs.", "Paris is in Asia.",
-		"Ice melts in the sun.", "A week has nine days."}
+		"Ice melts in the sun.", "A week has nine days.", "Bread is made of flour.", "Dogs can fly.", "Lemons are sour.", "Iron is soft."}
 	return "Claim: Birds have wings.\nTrue: true\n\nClaim: Stones can swim.\nTrue: false\n\nClaim: " + claims[n%len(claims)] + "\nTrue:", "\n", []grammar.Part{grammar.Boolean{}}
 }
 
@@ -103,7 +108,7 @@ func peopleJSON(n int) (string, string, []grammar.Part) {
 }
 
 func lists(n int) (string, string, []grammar.Part) {
-	things := []string{"animals", "cities", "tools", "drinks", "metals", "languages", "sports", "trees"}
+	things := []string{"animals", "cities", "tools", "drinks", "metals", "languages", "sports", "trees", "rivers", "instruments", "planets", "vegetables"}
 	return `three colors: ["red","green","blue"]` + "\n" + `three fruits: ["apple","pear","plum"]` + "\nthree " + things[n%len(things)] + ":", "\n",
 		[]grammar.Part{grammar.Hole{Value: grammar.JSONSchema{Schema: []byte(`{"type":"array","items":{"type":"string"}}`)}}}
 }
