@@ -65,7 +65,7 @@ func (e *Engine) take(priority int) bool {
 	}
 	slot := s.idle[len(s.idle)-1]
 	s.idle = s.idle[:len(s.idle)-1]
-	slot.begin(j, e.limit, e.vocab.NTokens())
+	slot.begin(j, e.limit, e.vocab.NTokens(), s.odds)
 	slot.advance(e.vocab) // appends what is forced from the start
 	s.ready = append(s.ready, slot)
 	return true

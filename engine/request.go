@@ -169,6 +169,16 @@ type Masker interface {
 	Mask(bits []uint64)
 }
 
+// Guide is a [Matcher] that knows what can come of a guess.
+type Guide interface {
+	Matcher
+
+	// Guide returns how many tokens of a guess may come next, one after the other. For
+	// each of them it says in certain, which is as long as the guess, whether no other
+	// text may come there. It is asked when nothing is to be forced.
+	Guide(guess []Token, certain []bool) int
+}
+
 // Limiter is a [Matcher] that can bring its output to an end in time.
 type Limiter interface {
 	Matcher

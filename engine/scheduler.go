@@ -30,8 +30,9 @@ type scheduler struct {
 	forgets   bool // it can forget parts of them
 	speculate bool // the options allow guesses
 	guessed   int  // batches that may have had some
-	cells     int  // of the KV cache
-	mostCells int  // that it may have
+	odds      guessOdds
+	cells     int // of the KV cache
+	mostCells int // that it may have
 	cached    []*branch
 	pinned    []*branch
 	seqs      []llama.SeqID // free ids
@@ -79,6 +80,7 @@ func newScheduler(e *Engine, slots, sequences, mostCells int) scheduler {
 		evicted:   evicted{},
 		share:     true,
 		mostCells: mostCells,
+		odds:      priorOdds,
 		crew:      newCrew(func(s *slot) { s.advance(e.vocab) }),
 	}
 	for i := range sequences {
@@ -201,6 +203,7 @@ func (e *Engine) end(slot *slot) {
 			e.drop(b)
 		}
 	}
+	s.odds.remember(&slot.guess.odds)
 	e.queue.release(j)
 	j.finish(slot.finish, j.usage, slot.err)
 	slot.job = nil

@@ -41,8 +41,8 @@ type slot struct {
 	err    error
 }
 
-// begin prepares for a request.
-func (s *slot) begin(j *job, limit, nVocab int) {
+// begin prepares for a request. Guesses are believed in by the odds.
+func (s *slot) begin(j *job, limit, nVocab int, odds guessOdds) {
 	s.job, s.branch, s.logits = j, nil, nil
 	s.filter.stops = j.req.Stop
 	s.filter.held = s.filter.held[:0]
@@ -61,7 +61,7 @@ func (s *slot) begin(j *job, limit, nVocab int) {
 	j.reserve(s.budget)
 	s.drops, s.started, s.over, s.finish, s.err = 0, false, false, "", nil
 	s.draft, s.right = s.draft[:0], 0
-	s.guess = guess{odds: priorOdds}
+	s.guess = guess{odds: odds, begins: j.req.Matcher != nil}
 }
 
 // restart makes the slot wait for a place in the cache again.
@@ -172,7 +172,7 @@ func (s *slot) choose(v *Vocab) {
 			return
 		}
 	}
-	if end || s.output(v, t) {
+	if end || s.output(v, t, false) {
 		s.end(FinishStop, nil)
 	}
 }
@@ -217,7 +217,7 @@ func (s *slot) force(v *Vocab) (stopped bool, err error) {
 			if !v.valid(t) {
 				return false, fmt.Errorf("engine: the matcher forces token %d, which is not in the vocabulary of %d", t, v.NTokens())
 			}
-			if s.output(v, t) {
+			if s.output(v, t, true) {
 				return true, nil
 			}
 		}
@@ -225,12 +225,12 @@ func (s *slot) force(v *Vocab) (stopped bool, err error) {
 	return false, nil
 }
 
-// output appends a token to the output. It reports whether that completes a
-// stop text.
-func (s *slot) output(v *Vocab, t Token) (stopped bool) {
+// output appends a token to the output, which was forced or chosen. It reports whether
+// that completes a stop text.
+func (s *slot) output(v *Vocab, t Token, forced bool) (stopped bool) {
 	s.tokens = append(s.tokens, t)
 	s.budget--
-	s.settle(t)
+	s.settle(t, forced)
 	s.job.usage.CompletionTokens++
 	text, stopped := s.filter.push(v.Piece(t))
 	s.job.write(text, s.job.usage)
@@ -239,7 +239,7 @@ func (s *slot) output(v *Vocab, t Token) (stopped bool) {
 
 // settle takes a token of the output: if it was guessed, it is computed, and so
 // are the logits behind it.
-func (s *slot) settle(t Token) {
+func (s *slot) settle(t Token, forced bool) {
 	if s.pending == 0 && s.right < len(s.draft) && s.draft[s.right] == t {
 		s.right++
 		s.logits = s.rows[s.right]
@@ -247,22 +247,14 @@ func (s *slot) settle(t Token) {
 	} else {
 		s.pending++
 	}
-	if len(s.guess.tokens) > 0 {
-		s.guess.of(0).learn(s.guess.tokens[0] == t)
-		if s.guess.tokens[0] == t {
-			s.guess.tokens = s.guess.tokens[1:]
-			s.guess.match++
-		} else {
-			s.guess.tokens = nil
-		}
-	}
+	s.guess.settle(t, forced)
 }
 
 // foresee guesses what comes after what is pending, for the next step.
 func (s *slot) foresee() {
 	s.guess.tokens = nil
 	if s.started && !s.repeats() && s.budget > 1 {
-		s.guess.make(s.tokens, s.budget-1)
+		s.guess.make(s.tokens, s.budget-1, s.job.req.Matcher)
 	}
 }
 

@@ -21,18 +21,30 @@ const (
 
 // guess is what may come next in a request's output.
 type guess struct {
-	tokens []Token
-	match  int     // how many tokens before it are as they were
-	odds   [4]odds // by class of match
-	buffer [maxDraft]Token
+	tokens  []Token
+	certain []bool // of each of them, whether nothing else may come there
+	begins  bool   // what comes before the guess was forced
+	match   int    // how many tokens before it are as they were
+	odds    guessOdds
+
+	tokenBuffer   [maxDraft]Token
+	certainBuffer [maxDraft]bool
 }
 
-// odds is how often guesses were right.
-type odds struct{ right, all float32 }
+// guessOdds is the odds of guesses by class: by how many tokens before them are as they
+// were, and last of the tokens behind forced ones. What is forced is the same everywhere,
+// the values between are not.
+type guessOdds [5]odds
+
+// odds is how often guesses were right, of so many.
+type odds struct {
+	right, all float32
+	seen       float32 // of one request
+}
 
 // priorOdds is believed of guesses as if so many had been seen: the longer the
 // match, the more.
-var priorOdds = [4]odds{{0.8, 3}, {2, 3}, {4.8, 6}, {8.1, 9}}
+var priorOdds = guessOdds{{0.8, 3, 0}, {2, 3, 0}, {4.8, 6, 0}, {8.1, 9, 0}, {0.6, 3, 0}}
 
 // forget is how many guesses the odds look back on.
 const forget = 16
@@ -43,16 +55,42 @@ func (o *odds) learn(right bool) {
 		o.all--
 	}
 	o.all++
+	o.seen++
 	if right {
 		o.right++
 	}
 }
 
+// remembered is as how many guesses those of earlier requests count.
+const remembered = 8
+
+// remember learns from a request that is over: others will be like it.
+func (all *guessOdds) remember(request *guessOdds) {
+	for i, r := range request {
+		share := r.seen / (r.seen + remembered)
+		chance := (1-share)*all[i].right/all[i].all + share*r.right/r.all
+		if r.seen > 0 {
+			all[i] = odds{right: chance * remembered, all: remembered}
+		}
+	}
+}
+
 func (o odds) chance() float64 { return float64(o.right / o.all) }
+
+// chance is that of token i of the guess, if those before it are right.
+func (g *guess) chance(i int) float64 {
+	if g.certain[i] {
+		return 1
+	}
+	return g.of(i).chance()
+}
 
 // of returns the odds of token i of the guess, if those before it are right: then
 // they match, too.
 func (g *guess) of(i int) *odds {
+	if i == 0 && g.begins || i > 0 && g.certain[i-1] {
+		return &g.odds[4]
+	}
 	switch match := g.match + i; {
 	case match <= 2:
 		return &g.odds[0]
@@ -67,8 +105,8 @@ func (g *guess) of(i int) *odds {
 // make guesses what follows tokens, at most limit: what followed the longest
 // match of their end, the latest of equals, and that again where it reaches the
 // end itself.
-func (g *guess) make(tokens []Token, limit int) {
-	g.tokens, g.match = g.buffer[:0], minMatch-1
+func (g *guess) make(tokens []Token, limit int, m Matcher) {
+	g.tokens, g.match = g.tokenBuffer[:0], minMatch-1
 	from := -1
 	end := len(tokens) - 1
 	for i := end - 1; i >= 0 && g.match < maxMatch; i-- {
@@ -90,6 +128,28 @@ func (g *guess) make(tokens []Token, limit int) {
 			g.tokens = append(g.tokens, g.tokens[from+i-end-1])
 		}
 	}
+	g.certain = g.certainBuffer[:len(g.tokens)]
+	clear(g.certain)
+	if guide, ok := m.(Guide); ok && len(g.tokens) > 0 {
+		g.tokens = g.tokens[:guide.Guide(g.tokens, g.certain)]
+	}
+}
+
+// settle compares the guess with what has come.
+func (g *guess) settle(t Token, forced bool) {
+	if len(g.tokens) > 0 {
+		right := g.tokens[0] == t
+		if !forced && !g.certain[0] {
+			g.of(0).learn(right)
+		}
+		if right {
+			g.tokens, g.certain = g.tokens[1:], g.certain[1:]
+			g.match++
+		} else {
+			g.tokens = nil
+		}
+	}
+	g.begins = forced
 }
 
 // trusted is how many batches without guesses must have been measured.
@@ -122,7 +182,7 @@ func (e *Engine) speculate(slots []*slot) {
 		if next == nil {
 			break
 		}
-		next.chance *= next.guess.of(next.ahead).chance()
+		next.chance *= next.guess.chance(next.ahead)
 		next.ahead++
 		expected += next.chance
 		s.order = append(s.order, next)
@@ -149,7 +209,7 @@ func likeliest(slots []*slot) (best *slot) {
 		if !slot.fedWhole() || slot.ahead >= len(slot.guess.tokens) {
 			continue
 		}
-		if c := slot.chance * slot.guess.of(slot.ahead).chance(); c > most {
+		if c := slot.chance * slot.guess.chance(slot.ahead); c > most {
 			best, most = slot, c
 		}
 	}

@@ -109,10 +109,66 @@ func TestGuess(t *testing.T) {
 		{"one token only", []Token{1}, 9, nil, 1},
 	} {
 		g := guess{}
-		g.make(tt.tokens, tt.limit)
+		g.make(tt.tokens, tt.limit, nil)
 		if !slices.Equal(g.tokens, tt.want) || g.match != tt.match {
 			t.Errorf("%s: %v after a match of %d, want %v after %d", tt.name, g.tokens, g.match, tt.want, tt.match)
 		}
+	}
+}
+
+// guide is a matcher that lets guesses pass up to a number of tokens.
+type guide struct {
+	script
+	lets int
+}
+
+func (g *guide) Guide(guess []Token, certain []bool) int {
+	certain[0] = true
+	return min(len(guess), g.lets)
+}
+
+// What the matcher would refuse is not guessed, and what it makes certain teaches nothing.
+func TestGuidedGuess(t *testing.T) {
+	e := newTestEngine(t, &Options{ContextLength: 512, BatchSize: smallBatch})
+	defer e.Close()
+	for lets, want := range map[int]bool{0: false, maxDraft: true} {
+		cheap(e)
+		m := &guide{script{choices: 40}, lets}
+		_, last, err := collect(t.Context(), e, &Request{Prompt: encode(t, e, contacts), MaxTokens: 40, Matcher: m})
+		if err != nil || last.Usage.GuessedTokens > 0 != want {
+			t.Errorf("%d tokens of a guess may come: %+v, %v", lets, last.Usage, err)
+		}
+	}
+	g := guess{odds: priorOdds}
+	g.make([]Token{1, 2, 3, 1, 2}, 3, &guide{lets: 3})
+	g.settle(3, false)
+	if g.odds != priorOdds {
+		t.Errorf("a certain token was learned from: %v", g.odds)
+	}
+	if g.of(0) != &g.odds[0] && g.of(0) != &g.odds[1] {
+		t.Error("the next is not judged by its match")
+	}
+	g.settle(9, true)
+	if g.tokens != nil || g.of(0) != &g.odds[4] {
+		t.Errorf("%v is guessed on after a token that was forced otherwise", g.tokens)
+	}
+}
+
+// What requests have shown counts for those that come.
+func TestOddsRemembered(t *testing.T) {
+	all := priorOdds
+	for range 3 {
+		request := all
+		for range 8 {
+			request[1].learn(false)
+		}
+		all.remember(&request)
+	}
+	if all[1].chance() > 0.3 || all[1].all != remembered || all[1].seen != 0 {
+		t.Errorf("after 24 wrong guesses: %+v", all[1])
+	}
+	if all[0] != priorOdds[0] {
+		t.Errorf("what was not seen is %+v", all[0])
 	}
 }
 
