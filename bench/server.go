@@ -152,3 +152,29 @@ func (v *server) do(ctx context.Context, method, path string, body []byte) ([]by
 	}
 	return reply, nil
 }
+
+// completion is what is used of llama-server's answer.
+type completion struct {
+	Content string
+	Timings struct {
+		Predicted float64 `json:"predicted_ms"`
+	}
+}
+
+// constrained lets the server generate by a JSON Schema.
+func (v *server) constrained(ctx context.Context, prompt, schema string, n int) (c completion, err error) {
+	body, err := json.Marshal(map[string]any{
+		"prompt": prompt, "n_predict": n, "temperature": 0, "cache_prompt": true, "json_schema": json.RawMessage(schema),
+	})
+	if err != nil {
+		return c, err
+	}
+	reply, err := v.do(ctx, http.MethodPost, "/completion", body)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(reply, &c); err != nil {
+		return c, fmt.Errorf("llama-server did not answer with a completion: %.200q", reply)
+	}
+	return c, nil
+}
