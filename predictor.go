@@ -8,19 +8,22 @@ import (
 )
 
 // PredictOptions are the settings of one predictor. Nil and zero fields leave
-// the choice to [Configure] and the LM.
+// the choice to [Configure] and the LM. As JSON they are what was found out about a
+// program, its format, demonstrations and calibration included, to be used again with
+// the same signature and model; LM and Adapter are not part of that.
 type PredictOptions struct {
-	LM        LM
-	Adapter   Adapter
-	Format    OutputFormat
-	Sampling  *Sampling
-	MaxTokens int
+	LM      LM      `json:"-"`
+	Adapter Adapter `json:"-"`
 
-	ThinkTokens  int          // see [Scope]
-	CloseOnLimit bool         // see [Scope]
-	Calibration  *Calibration // see [Calibrate]
+	Format    OutputFormat `json:"format,omitempty"`
+	Sampling  *Sampling    `json:"sampling,omitempty"`
+	MaxTokens int          `json:"max_tokens,omitempty"`
 
-	Demos []Example // demonstrations; see [Signature.WithDemos]
+	ThinkTokens  int          `json:"think_tokens,omitempty"`   // see [Scope]
+	CloseOnLimit bool         `json:"close_on_limit,omitempty"` // see [Scope]
+	Calibration  *Calibration `json:"calibration,omitempty"`    // see [Calibrate]
+
+	Demos []Example `json:"demos,omitempty"` // demonstrations; see [Signature.WithDemos]
 }
 
 func (o *PredictOptions) scope() Scope {
