@@ -62,7 +62,7 @@ func compile(build func(*builder) (*node, error)) (*Grammar, error) {
 
 // compileSearch bounds the search for texts while a grammar is compiled, which takes
 // about a tenth of a second.
-const compileSearch = 40_000
+const compileSearch = 12_000
 
 func (g *Grammar) begin() (*automaton, error) {
 	b := newBuilder()
