@@ -8,12 +8,16 @@ type mask struct {
 }
 
 // maskFor returns the mask of a state, which is computed once.
-func (s *state) maskFor(v *Vocabulary) *mask {
+func (s *state) maskFor(v *Vocabulary) *mask { return s.findMask(v, true) }
+
+// findMask returns the mask of a state. It may be made of that of a similar one only if
+// it is not asked for as a similar one's itself, which ends nowhere.
+func (s *state) findMask(v *Vocabulary, bySimilar bool) *mask {
 	if m := s.mask.Load(); m != nil && m.of == v {
 		return m
 	}
 	bits := make([]uint64, v.words)
-	m := &mask{v, bits, s.fill(v, bits)}
+	m := &mask{v, bits, s.fill(v, bits, bySimilar)}
 	if s.ends {
 		m.least = max(m.least, s.stepEnd().least)
 	}
@@ -40,71 +44,81 @@ func (a *automaton) keepsMask(size int) bool {
 }
 
 // fill sets the bits of the tokens with text, and returns the most bytes that an output
-// needs at least after one of them. Tokens of plain characters that certainly may come
-// are taken at once.
-func (s *state) fill(v *Vocabulary, bits []uint64) (least int) {
-	run := s.plainRun()
-	if run.chars == 0 {
-		return v.all.walk(s, bits)
+// needs at least after one of them.
+func (s *state) fill(v *Vocabulary, bits []uint64, bySimilar bool) (least int) {
+	w := newWalker(bits)
+	defer w.release()
+	alphabets := v.alphabets()
+	if w.run(alphabets[0], s) {
+		return w.least
 	}
-	p := v.plain()
-	copy(bits, p.upTo[run.chars])
-	least = max(run.least, p.others.walk(s, bits))
-	if run.controls {
-		least = max(least, p.controls.walk(s, bits))
+	if bySimilar {
+		if like := s.similar(v); like != nil {
+			w.begin(like.findMask(v, false))
+			w.walk(v.all, place{s, like})
+			return w.least
+		}
 	}
-	if run.goesOn {
-		least = max(least, p.longerThan(run.chars).walk(s, bits))
+	for _, a := range alphabets[1:] {
+		if w.run(a, s) {
+			return w.least
+		}
 	}
-	return least
+	w.walk(v.all, place{s, s.a.dead})
+	return w.least
 }
 
-// plainRun is what may come of plain characters.
-type plainRun struct {
-	chars    int  // so many may come, whichever they are; at most maxPlain
-	goesOn   bool // some of them may be followed by another
-	controls bool // a control character may come before, between or behind them
-	least    int  // the most bytes that an output needs at least after some of them
+// begin copies a mask, but for the tokens that end the model's turn.
+func (w *walker) begin(m *mask) {
+	copy(w.bits, m.bits)
+	for _, token := range m.of.ends {
+		w.bits[token/64] &^= 1 << (token % 64)
+	}
+	w.least = m.least
 }
 
-func (s *state) plainRun() (all plainRun) {
-	s.a.mu.Lock()
-	defer s.a.mu.Unlock()
-	for _, c := range s.configs {
-		if c.end != nil {
-			all.controls = all.controls || c.end.stops.Has('\n')
-			continue
-		}
-		run := s.a.plainRun(c)
-		all.controls = all.controls || run.controls
-		all.goesOn = all.goesOn || run.goesOn
-		if run.chars > all.chars {
-			all.chars, all.least = run.chars, run.least
-		}
+// run sets the bits of the tokens that may come, if the state allows characters of an
+// alphabet, whichever they are.
+func (w *walker) run(a *alphabet, s *state) bool {
+	states := a.after(s)
+	if len(states) < 2 {
+		return false
 	}
-	return all
+	dead := s.a.dead
+	copy(w.bits, a.upTo[len(states)-1])
+	w.walkBut(a.rest[0], place{s, dead}, a.skip)
+	for n, s := range states[1:] {
+		w.walk(a.rest[n+1], place{s, dead})
+	}
+	if len(states) > maxRun {
+		w.walk(a.far, place{s, dead})
+	}
+	return true
 }
 
-func (a *automaton) plainRun(c config) (run plainRun) {
-	space := a.b.space
-	for l := c.lang; ; {
-		next, same := space.AfterPlain(l)
-		is, ok := space.Alive(next)
-		run.controls = run.controls || !same || !ok || space.AllowsControl(l)
-		if !same || !is || !ok {
-			// What the lexeme cannot go on with may begin what follows it.
-			run.goesOn = !same || !ok || space.Nullable(l)
-			return run
+// similar returns a state to which most tokens lead that lead this one to it, so that
+// its mask is almost the same; nil, if there is none.
+func (s *state) similar(v *Vocabulary) *state {
+	weight := make([]int, len(s.classes.First))
+	heaviest := uint8(0)
+	for b, n := range v.weights {
+		class := s.classes.Of[b]
+		if weight[class] += n; weight[class] > weight[heaviest] {
+			heaviest = class
 		}
-		run.least = max(run.least, space.Shortest(next)+c.rest.shortest())
-		if run.chars++; next == l {
-			run.chars = maxPlain
-		}
-		if run.chars == maxPlain {
-			run.goesOn = true
-			return run
-		}
-		run.goesOn = run.goesOn || space.Nullable(l)
-		l = next
 	}
+	like := s.step(s.classes.First[heaviest])
+	if like == s || like.isDead() {
+		return nil
+	}
+	alike := 0
+	for b, n := range v.weights {
+		if s.step(byte(b)) == like.step(byte(b)) {
+			alike += n
+		}
+	}
+	if 2*alike < len(v.all.nodes) {
+		return nil
+	}
+	return like
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
-	"unicode/utf8"
 )
 
 // trie holds tokens by their bytes, in the order of a walk from the root: a node is
@@ -13,11 +12,11 @@ import (
 type trie struct {
 	nodes   []trieNode
 	deepest int
-	same    map[int32][]int32 // further tokens with the bytes of a token in nodes
+	groups  [][]int32 // tokens that spell the same
 }
 
 type trieNode struct {
-	token int32 // that ends here, or -1
+	token int32 // that ends here; noToken; or a group's number, as alike has it
 	next  int32 // index of the node that follows those below
 	depth uint16
 	b     byte
@@ -26,9 +25,12 @@ type trieNode struct {
 // noToken stands where no token ends.
 const noToken = -1
 
+// alike stands for a group of tokens, and finds the group by what stands for it.
+func alike(n int32) int32 { return noToken - 1 - n }
+
 // newTrie makes a trie of tokens that are sorted by their pieces.
 func newTrie(tokens []int32, piece func(int32) []byte) *trie {
-	t := &trie{same: map[int32][]int32{}}
+	t := &trie{}
 	var open []int32 // the nodes on the path to the last one
 	var before []byte
 	for _, token := range tokens {
@@ -38,8 +40,7 @@ func newTrie(tokens []int32, piece func(int32) []byte) *trie {
 			common++
 		}
 		if common == len(p) && common == len(before) {
-			first := t.nodes[len(t.nodes)-1].token
-			t.same[first] = append(t.same[first], token)
+			t.join(&t.nodes[len(t.nodes)-1], token)
 			continue
 		}
 		t.close(open[common:])
@@ -62,60 +63,50 @@ func (t *trie) close(nodes []int32) {
 	}
 }
 
-// set sets the bits of a token that is a node's, and of those that spell the same.
-func (t *trie) set(token int32, bits []uint64) {
-	if token == noToken {
-		return
+// join adds a token that spells the same as that of a node.
+func (t *trie) join(n *trieNode, token int32) {
+	if n.token >= 0 {
+		t.groups = append(t.groups, []int32{n.token})
+		n.token = alike(int32(len(t.groups) - 1))
 	}
-	bits[token/64] |= 1 << (token % 64)
-	for _, same := range t.same[token] {
-		bits[same/64] |= 1 << (same % 64)
-	}
+	group := alike(n.token)
+	t.groups[group] = append(t.groups[group], token)
 }
 
-// walk sets the bits of the tokens that may come in a state, and returns the most
-// bytes that an output needs at least after one of them.
-func (t *trie) walk(from *state, bits []uint64) (least int) {
-	path := make([]place, t.deepest+1)
-	path[0].state = from
-	text := make([]byte, t.deepest)
-	for i := 0; i < len(t.nodes); {
-		n := &t.nodes[i]
-		at, below := path[n.depth], &path[n.depth+1]
-		text[n.depth] = n.b
-		below.stops, below.least = at.stops, at.least
-		if at.state.ends && at.state.stops.Has(n.b) && utf8.Valid(text[:n.depth]) {
-			below.stops, below.least = true, at.state.stepEnd().least
-		}
-		below.state = at.state.step(n.b)
-		if below.state.isDead() {
-			if below.stops {
-				t.setAll(i, bits)
-				least = max(least, below.least)
-			}
-			i = int(n.next)
-			continue
-		}
-		if n.token != noToken {
-			t.set(n.token, bits)
-			least = max(least, below.state.least)
-		}
-		i++
+// tokens returns the tokens that end at a node, of which there are any.
+func (t *trie) tokens(n *trieNode) []int32 {
+	if n.token >= 0 {
+		return []int32{n.token}
 	}
-	return least
+	return t.groups[alike(n.token)]
 }
 
-// place is where a walk is.
-type place struct {
-	state *state
-	stops bool // a byte on the way can end the value
-	least int  // if so, the most bytes that an output needs at least behind it
+// set sets the bits of the tokens that end at a node.
+func (t *trie) set(n *trieNode, bits []uint64) {
+	if n.token >= 0 {
+		bits[n.token/64] |= 1 << (n.token % 64)
+	} else if n.token != noToken {
+		for _, token := range t.groups[alike(n.token)] {
+			bits[token/64] |= 1 << (token % 64)
+		}
+	}
 }
 
 // setAll sets the bits of the tokens at and below a node.
 func (t *trie) setAll(i int, bits []uint64) {
 	for j := i; j < int(t.nodes[i].next); j++ {
-		t.set(t.nodes[j].token, bits)
+		t.set(&t.nodes[j], bits)
+	}
+}
+
+// clearAll clears the bits of the tokens at and below a node.
+func (t *trie) clearAll(i int, bits []uint64) {
+	for j := i; j < int(t.nodes[i].next); j++ {
+		if n := &t.nodes[j]; n.token != noToken {
+			for _, token := range t.tokens(n) {
+				bits[token/64] &^= 1 << (token % 64)
+			}
+		}
 	}
 }
 
@@ -134,7 +125,7 @@ func (t *trie) below(prefix []byte, piece func(int32) []byte, f func(rest []byte
 		i++
 	}
 	for ; i < end; i++ {
-		if token := t.nodes[i].token; token != noToken && !f(piece(token)[len(prefix):]) {
+		if n := &t.nodes[i]; n.token != noToken && !f(piece(t.tokens(n)[0])[len(prefix):]) {
 			return
 		}
 	}

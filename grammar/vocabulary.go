@@ -2,9 +2,6 @@ package grammar
 
 import (
 	"sync"
-	"unicode/utf8"
-
-	"github.com/cria-lm/cria/internal/regular"
 )
 
 // Tokenizer is what must be known of a model's tokens. Its methods are called by
@@ -35,35 +32,10 @@ type Vocabulary struct {
 	all    *trie
 	words  int // of a mask
 
+	weights [256]int // nodes of all below each first byte
+
 	once  sync.Once
-	parts *plainParts
-}
-
-// plainParts is the tokens by how many plain characters they begin with. Almost all
-// tokens of a vocabulary have no others, and almost all states of free text allow them,
-// or those up to a length.
-type plainParts struct {
-	upTo     [maxPlain + 1][]uint64 // bits of the tokens of so many plain characters at most, and no others
-	longer   []*trie                // longer than those of longerSizes
-	controls *trie                  // tokens in which a control character follows the plain ones
-	others   *trie                  // tokens in which something else does
-}
-
-// maxPlain is the most plain characters of a token that are told apart.
-const maxPlain = 24
-
-// longerSizes are lengths for which there is a trie of the longer tokens.
-var longerSizes = [...]int{maxPlain, 10, 4, 1}
-
-// longerThan returns a trie with all tokens that have more than n plain characters and
-// no others.
-func (p *plainParts) longerThan(n int) *trie {
-	for i, size := range longerSizes {
-		if size <= n {
-			return p.longer[i]
-		}
-	}
-	return p.longer[len(p.longer)-1]
+	parts []*alphabet
 }
 
 // NewVocabulary prepares the tokens of a model, which takes about 20 ms for 49,152 of
@@ -81,67 +53,20 @@ func NewVocabulary(t Tokenizer) *Vocabulary {
 	}
 	sortByPiece(v.tokens, t.Piece)
 	v.all = newTrie(v.tokens, t.Piece)
+	for i := 0; i < len(v.all.nodes); i = int(v.all.nodes[i].next) {
+		v.weights[v.all.nodes[i].b] = int(v.all.nodes[i].next) - i
+	}
 	return v
 }
 
 // Prepare does now what the first mask would wait for.
-func (v *Vocabulary) Prepare() { v.plain() }
+func (v *Vocabulary) Prepare() { v.alphabets() }
 
-func (v *Vocabulary) plain() *plainParts {
-	v.once.Do(func() { v.parts = v.newPlainParts() })
+func (v *Vocabulary) alphabets() []*alphabet {
+	v.once.Do(func() {
+		for _, c := range usual {
+			v.parts = append(v.parts, newAlphabet(c, v))
+		}
+	})
 	return v.parts
-}
-
-func (v *Vocabulary) newPlainParts() *plainParts {
-	p := &plainParts{longer: make([]*trie, len(longerSizes))}
-	for i := range p.upTo {
-		p.upTo[i] = make([]uint64, v.words)
-	}
-	var controls, others []int32
-	longer := make([][]int32, len(longerSizes))
-	for _, token := range v.tokens {
-		prefix := newPlainPrefix(v.Piece(token))
-		switch {
-		case prefix.control:
-			controls = append(controls, token)
-			continue
-		case !prefix.all:
-			others = append(others, token)
-			continue
-		}
-		for n := prefix.chars; n <= maxPlain; n++ {
-			p.upTo[n][token/64] |= 1 << (token % 64)
-		}
-		for i, size := range longerSizes {
-			if prefix.chars > size {
-				longer[i] = append(longer[i], token)
-			}
-		}
-	}
-	for i := range longer {
-		p.longer[i] = newTrie(longer[i], v.Piece)
-	}
-	p.controls, p.others = newTrie(controls, v.Piece), newTrie(others, v.Piece)
-	return p
-}
-
-// plainPrefix is how a piece begins.
-type plainPrefix struct {
-	chars   int  // plain characters
-	all     bool // that is all of it
-	control bool // a control character follows them
-}
-
-func newPlainPrefix(piece []byte) (p plainPrefix) {
-	for len(piece) > 0 {
-		r, size := utf8.DecodeRune(piece)
-		if r == utf8.RuneError && size == 1 || !regular.IsPlain(r) {
-			p.control = r < ' '
-			return p
-		}
-		p.chars++
-		piece = piece[size:]
-	}
-	p.all = true
-	return p
 }
