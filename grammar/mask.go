@@ -1,5 +1,7 @@
 package grammar
 
+import "slices"
+
 // mask is the tokens that may come in a state.
 type mask struct {
 	of    *Vocabulary
@@ -48,6 +50,13 @@ func (a *automaton) keepsMask(size int) bool {
 func (s *state) fill(v *Vocabulary, bits []uint64, bySimilar bool) (least int) {
 	w := newWalker(bits)
 	defer w.release()
+	for _, long := range v.long {
+		if wide := s.widen(long.than); wide != s {
+			w.begin(wide.findMask(v, bySimilar))
+			w.walk(long.tokens, place{s, wide})
+			return w.least
+		}
+	}
 	alphabets := v.alphabets()
 	if w.run(alphabets[0], s) {
 		return w.least
@@ -66,6 +75,24 @@ func (s *state) fill(v *Vocabulary, bits []uint64, bySimilar bool) (least int) {
 	}
 	w.walk(v.all, place{s, s.a.dead})
 	return w.least
+}
+
+// widen returns a state that allows the same texts of up to n bytes, and is the same for
+// many states that count what is still to come.
+func (s *state) widen(n int) *state {
+	a := s.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(s.configs) == 0 {
+		return s
+	}
+	c := &collector{a: a, accepting: s.accepting, configs: slices.Clone(s.configs)}
+	for i := range c.configs {
+		if c.configs[i].end == nil {
+			c.configs[i].lang = a.b.space.Widen(c.configs[i].lang, n)
+		}
+	}
+	return a.intern(c)
 }
 
 // begin copies a mask, but for the tokens that end the model's turn.

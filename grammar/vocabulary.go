@@ -33,10 +33,20 @@ type Vocabulary struct {
 	words  int // of a mask
 
 	weights [256]int // nodes of all below each first byte
+	long    []longTokens
 
 	once  sync.Once
 	parts []*alphabet
 }
+
+// longTokens are those of more than some bytes.
+type longTokens struct {
+	than   int
+	tokens *trie
+}
+
+// longSizes are lengths that few tokens exceed, besides that of the longest.
+var longSizes = []int{48, 32}
 
 // NewVocabulary prepares the tokens of a model, which takes about 20 ms for 49,152 of
 // them and 100 ms for 262,144; as much again when the first mask is made.
@@ -53,6 +63,15 @@ func NewVocabulary(t Tokenizer) *Vocabulary {
 	}
 	sortByPiece(v.tokens, t.Piece)
 	v.all = newTrie(v.tokens, t.Piece)
+	for _, size := range append([]int{v.all.deepest}, longSizes...) {
+		var tokens []int32
+		for _, token := range v.tokens {
+			if len(t.Piece(token)) > size {
+				tokens = append(tokens, token)
+			}
+		}
+		v.long = append(v.long, longTokens{size, newTrie(tokens, t.Piece)})
+	}
 	for i := 0; i < len(v.all.nodes); i = int(v.all.nodes[i].next) {
 		v.weights[v.all.nodes[i].b] = int(v.all.nodes[i].next) - i
 	}

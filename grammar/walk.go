@@ -128,11 +128,27 @@ func (w *walker) step(t *trie, i int) int32 {
 		t.clearAll(i, w.bits)
 		return w.enter(place{is, dead})
 	}
-	next := w.enter(place{is, at.was.step(n.b)})
-	if !at.is.stopsAt(n.b) && !at.was.stopsAt(n.b) {
-		w.rows[int(number)<<8|int(n.b)] = next
+	was := at.was.step(n.b)
+	next := w.enter(place{is, was})
+	row := w.rows[int(number)<<8:][:256]
+	if next == settled && is.isDead() && was.isDead() {
+		w.close(row, at, n.b)
+	} else if !at.is.stopsAt(n.b) && !at.was.stopsAt(n.b) {
+		row[n.b] = next
 	}
 	return next
+}
+
+// close notes that nothing comes after a byte and those that are like it, which most
+// bytes are.
+func (w *walker) close(row []int32, at place, b byte) {
+	is, was := &at.is.classes.Of, &at.was.classes.Of
+	i, j := is[b], was[b]
+	for b := range row {
+		if is[b] == i && was[b] == j && !at.is.stopsAt(byte(b)) && !at.was.stopsAt(byte(b)) {
+			row[b] = settled
+		}
+	}
 }
 
 // enter returns what a row has of a byte that leads to a place.

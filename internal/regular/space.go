@@ -67,13 +67,14 @@ type Space struct {
 
 	anyChar Lang // Nothing until asked for
 	plain   map[Lang]afterPlain
+	wide    map[wide]Lang
 
 	searches int // languages that searches may still look at; -1: no limit for all together
 }
 
 // NewSpace returns a space with the constant languages only.
 func NewSpace() *Space {
-	s := &Space{byKey: map[string]Lang{}, plain: map[Lang]afterPlain{}, shared: newSharedClasses(), searches: -1}
+	s := &Space{byKey: map[string]Lang{}, plain: map[Lang]afterPlain{}, wide: map[wide]Lang{}, shared: newSharedClasses(), searches: -1}
 	s.nodes = append(s.nodes,
 		node{kind: kindNothing, life: dead},
 		node{kind: kindEmpty, nullable: true, life: alive},
