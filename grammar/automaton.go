@@ -81,6 +81,7 @@ type state struct {
 	configs   []config
 	accepting bool          // what was read is complete
 	least     int           // bytes to come at least until it is
+	lexeme    int           // the most bytes that a lexeme needs at least
 	ends      bool          // a value may end here
 	stops     regular.Bytes // and these bytes can end it
 	err       error         // why there are no configurations though there should be
@@ -296,7 +297,8 @@ func (a *automaton) intern(c *collector) *state {
 	}
 	for _, cfg := range s.configs {
 		if cfg.end == nil {
-			s.least = min(s.least, a.b.space.Shortest(cfg.lang)+cfg.rest.shortest())
+			shortest := a.b.space.Shortest(cfg.lang)
+			s.least, s.lexeme = min(s.least, shortest+cfg.rest.shortest()), max(s.lexeme, shortest)
 		}
 		if cfg.end != nil {
 			s.ends, s.stops = true, s.stops.Union(cfg.end.stops)

@@ -39,6 +39,7 @@ var maskedSchemas = []string{
 	`{"type": "string", "minLength": 3, "maxLength": 70}`,
 	`{"type": "string", "maxLength": 35}`,
 	`{"type": "string", "minLength": 40}`,
+	`{"type": "string", "pattern": "^[abx]*0{45}$", "maxLength": 60}`,
 	`{"type": "array", "items": {"type": "string", "maxLength": 9, "pattern": "^[a-z0-9-]+$"}}`,
 	`{"type": "string", "pattern": "^([A-Z][a-z]+ ?)+$", "maxLength": 40}`,
 	`{"type": "object", "properties": {"name": {"type": "string"}, "the": {"type": "integer"}}, "patternProperties": {"^x-": {"type": "string"}}, "additionalProperties": {"type": "boolean"}}`,
@@ -51,7 +52,7 @@ var maskedSchemas = []string{
 var maskedParts = []Part{
 	Line{}, Line{Optional: true}, Line{MaxBytes: 60}, Line{MaxLength: 40}, Line{Pattern: "[a-zA-Z0-9]+"}, Line{Format: "email"},
 	Text{Without: "the"}, Text{Without: "\n\n", MaxLength: 50}, Regexp("^[a-z]{30,70}x|[a-z]{0,50}7$"), Regexp("^(.{0,60}=)*$"), Regexp("^([a-z]|[A-Z0-9]{2})*$"),
-	Hole{Value: Regexp("^[^b]*$")}, Hole{Value: Regexp("^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")}, GBNF(jsonGBNF), GBNF(`root ::= ([^7]{0,40} "7")* "é"`),
+	Hole{Value: Regexp("^[^b]*$")}, Hole{Value: Regexp("^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")}, GBNF(`root ::= ([^7]{0,40} "7")* "é"`),
 }
 
 // TestMask compares masks with what is allowed, token by token, on the way of a model
@@ -59,24 +60,35 @@ var maskedParts = []Part{
 func TestMask(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		parts := []Part{maskedParts[r.IntN(len(maskedParts))]}
-		switch r.IntN(5) {
-		case 0:
-			parts = []Part{JSONSchema{Schema: []byte(maskedSchemas[r.IntN(len(maskedSchemas))])}}
-		case 1:
-			schema, err := json.Marshal(randomSchema(r, 2))
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts = []Part{JSONSchema{Schema: schema, Lenient: true}}
-		case 2:
-			parts = randomTemplate(r)
-		case 3: // letters end a number and go on behind it
-			parts = []Part{Integer{Optional: r.IntN(2) == 0}, parts[0]}
-		}
-		if g, err := Compile(parts...); err == nil { // as a random schema may allow nothing
+		if g := randomGrammar(t, r); g != nil {
 			compareMasks(t, newCrowd(r).prepared(), g, r, 12)
 		}
+	}
+}
+
+// randomGrammar is nil if what was chosen allows nothing, as random schemas may.
+func randomGrammar(t *testing.T, r *rand.Rand) *Grammar {
+	t.Helper()
+	part := maskedParts[r.IntN(len(maskedParts))]
+	switch r.IntN(5) {
+	case 0:
+		return mustCompile(t, JSONSchema{Schema: []byte(maskedSchemas[r.IntN(len(maskedSchemas))])})
+	case 1:
+		schema, err := json.Marshal(randomSchema(r, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := Compile(JSONSchema{Schema: schema, Lenient: true})
+		if err != nil {
+			return nil
+		}
+		return g
+	case 2:
+		return mustCompile(t, randomTemplate(r)...)
+	case 3: // what ends a number may go on behind it
+		return mustCompile(t, Integer{Optional: r.IntN(2) == 0}, Literal("x"), part)
+	default:
+		return mustCompile(t, part)
 	}
 }
 

@@ -14,8 +14,7 @@ import (
 // The states that it meets are numbered, and where they lead is kept in rows of plain
 // numbers: most of a walk is one look at a row for each node of the trie.
 type walker struct {
-	bits  []uint64
-	least int // the most bytes that an output needs at least where the walk has been
+	mask // to be found
 
 	places []place
 	number map[place]int32
@@ -38,19 +37,25 @@ const (
 	firstPlace
 )
 
+// maxPooled is the most places of a walk whose memory is used again.
+const maxPooled = 1 << 10
+
 var walkers = sync.Pool{New: func() any { return &walker{number: map[place]int32{}} }}
 
-// newWalker returns a walker that changes some bits. It is given back with release.
-func newWalker(bits []uint64) *walker {
+// newWalker returns a walker that begins with no tokens. It is given back with release.
+func newWalker(v *Vocabulary) *walker {
 	w := walkers.Get().(*walker)
-	w.bits, w.least = bits, 0
+	w.mask = mask{of: v, bits: make([]uint64, v.words)}
 	return w
 }
 
 func (w *walker) release() {
+	if len(w.places) > maxPooled {
+		return
+	}
 	clear(w.places)
 	clear(w.number)
-	w.bits, w.places, w.rows = nil, w.places[:0], w.rows[:0]
+	w.mask, w.places, w.rows = mask{}, w.places[:0], w.rows[:0]
 	walkers.Put(w)
 }
 
@@ -108,7 +113,7 @@ func (w *walker) find(p place) int32 {
 func (w *walker) add(p place) int32 {
 	w.places = append(w.places, p)
 	w.rows = append(w.rows, make([]int32, 256)...)
-	w.least = max(w.least, p.is.least)
+	w.least, w.lexeme = max(w.least, p.is.least), max(w.lexeme, p.is.lexeme)
 	return int32(len(w.places) - 1)
 }
 

@@ -102,18 +102,3 @@ func (s *Space) tryPlain(l Lang) (next Lang, same bool) {
 	}
 	return next, true
 }
-
-// AllowsControl reports whether a string of l begins with a control character.
-func (s *Space) AllowsControl(l Lang) bool {
-	c := s.Classes(l)
-	var tried [256]bool
-	for b := range byte(' ') {
-		if class := c.Of[b]; !tried[class] {
-			tried[class] = true
-			if s.deriveClass(l, class) != Nothing {
-				return true
-			}
-		}
-	}
-	return false
-}
