@@ -1,5 +1,7 @@
 package regular
 
+import "slices"
+
 // Classes divides the bytes into classes that need not be told apart: all bytes of
 // a class have the same derivative.
 type Classes struct {
@@ -25,16 +27,17 @@ func newSharedClasses() sharedClasses {
 func (s *sharedClasses) of(key func(byte) int) *Classes {
 	var table [256]uint8
 	var first []byte
-	class := map[int]uint8{}
+	var keys []int // of the classes, which are few
+	last := 0      // most bytes are as the one before
 	for b := range 256 {
 		k := key(byte(b))
-		c, ok := class[k]
-		if !ok {
-			c = uint8(len(first))
-			class[k] = c
-			first = append(first, byte(b))
+		if b == 0 || keys[last] != k {
+			if last = slices.Index(keys, k); last < 0 {
+				last = len(keys)
+				keys, first = append(keys, k), append(first, byte(b))
+			}
 		}
-		table[b] = c
+		table[b] = uint8(last)
 	}
 	if c, ok := s.byTable[table]; ok {
 		return c
