@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cria-lm/cria/internal/schematest"
 )
 
 // newCrowd is a vocabulary of many random tokens: words, marks, characters of several
@@ -74,7 +76,7 @@ func randomGrammar(t *testing.T, r *rand.Rand) *Grammar {
 	case 0:
 		return mustCompile(t, JSONSchema{Schema: []byte(maskedSchemas[r.IntN(len(maskedSchemas))])})
 	case 1:
-		schema, err := json.Marshal(randomSchema(r, 2))
+		schema, err := json.Marshal(schematest.Random(r, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
