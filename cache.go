@@ -68,6 +68,14 @@ type cachedScorer struct {
 	scores *ttlcache.Cache[cacheKey, Scores] // of the values of the request's output
 }
 
+// DefaultSampling keeps the sampling of the LM behind the cache.
+func (c *cachedLM) DefaultSampling() Sampling {
+	if s, ok := c.LM.(Sampler); ok {
+		return s.DefaultSampling()
+	}
+	return Sampling{}
+}
+
 // AdapterFor keeps the say in the format that the LM behind the cache has.
 func (c *cachedLM) AdapterFor(format OutputFormat) (Adapter, error) { return adapterFor(c.LM, format) }
 

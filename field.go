@@ -87,6 +87,10 @@ func (f Field) validate() error {
 		return fmt.Errorf("min or max is not a number")
 	case f.Min != nil && f.Max != nil && *f.Min > *f.Max:
 		return fmt.Errorf("min %v is greater than max %v", *f.Min, *f.Max)
+	case f.Type.Kind == KindInt && f.Min != nil && f.Max != nil && math.Ceil(*f.Min) > math.Floor(*f.Max):
+		return fmt.Errorf("there is no whole number from %v to %v", *f.Min, *f.Max)
+	case f.MinLen > 0 && f.Type.Kind == KindDict:
+		return fmt.Errorf("a dict's least length cannot be forced on a model; give only the most, such as len:\"..9\"")
 	case (f.MinLen != 0 || f.MaxLen != 0) && !sized:
 		return fmt.Errorf("len needs a str, list or dict, not %s", f.Type)
 	case f.MinLen < 0 || f.MaxLen < 0 || f.MaxLen > 0 && f.MinLen > f.MaxLen:

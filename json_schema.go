@@ -3,6 +3,7 @@ package cria
 import (
 	"encoding/json"
 	"fmt"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func (f Field) JSONSchema() json.RawMessage {
 	case KindString:
 		s.setIf(f.MinLen > 1, "minLength", f.MinLen)
 		s.setIf(f.MaxLen > 0, "maxLength", f.MaxLen)
-		s.setIf(f.Pattern != "", "pattern", "^(?:"+f.Pattern+")$")
+		s.setIf(f.Pattern != "", "pattern", "^(?:"+plainPattern(f.Pattern)+")$")
 		s.setIf(f.Format != "", "format", f.Format)
 	case KindInt, KindFloat:
 		s.setIf(f.Min != nil, "minimum", f.Min)
@@ -38,6 +39,16 @@ func (f Field) JSONSchema() json.RawMessage {
 		s.setIf(f.MaxLen > 0, "maxProperties", f.MaxLen)
 	}
 	return s.json()
+}
+
+// plainPattern writes a regular expression without what RE2 and ECMA-262, which JSON
+// Schema has, read in different ways: classes by name, quoted text.
+func plainPattern(expr string) string {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil { // the field is not valid
+		return expr
+	}
+	return re.String()
 }
 
 // schemaWriter writes an object with its members in order.
@@ -82,6 +93,8 @@ func (t Type) schema() *schemaWriter {
 		s.set("type", "integer")
 		s.set("minimum", json.RawMessage("-"+maxWritten))
 		s.set("maximum", json.RawMessage(maxWritten))
+		s.setIf(t.Min != nil, "minimum", t.Min)
+		s.setIf(t.Max != nil, "maximum", t.Max)
 	case KindFloat:
 		s.set("type", "number")
 		s.set("minimum", json.RawMessage("-"+maxWritten))

@@ -86,6 +86,10 @@ func resolve(ctx context.Context, predictor Scope) (Scope, error) {
 	if s.LM == nil {
 		return s, ErrNoLM
 	}
+	if sampler, ok := s.LM.(Sampler); ok && s.Sampling == nil {
+		sampling := sampler.DefaultSampling()
+		s.Sampling = &sampling
+	}
 	var err error
 	switch a, ok := s.Adapter.(Formatter); {
 	case s.Adapter == nil:
@@ -94,6 +98,11 @@ func resolve(ctx context.Context, predictor Scope) (Scope, error) {
 		s.Adapter, err = a.AdapterFor(s.Format)
 	}
 	return s, err
+}
+
+// Sampler is an [LM] that samples otherwise than greedily if a request leaves that open.
+type Sampler interface {
+	DefaultSampling() Sampling
 }
 
 // Formatter is an [LM], or an [Adapter], that knows how its model is best asked.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -19,7 +20,7 @@ import (
 //	json:"name,omitempty"  the name (else the Go name in snake_case; in nested structs the Go name); omitempty makes it optional; "-" leaves it out
 //	json:",inline"         the fields of a struct stand in its place, as those of an embedded one do
 //	desc:"..."             the description
-//	enum:"a,b"             the closed set of a string
+//	enum:"a,b"             the closed set of a string, or of the elements of a slice or map
 //	min:"0" max:"10"       the range of a number, inclusive
 //	len:"1..80"            the length of a string in code points, or of a slice or map
 //	pattern:"[a-z]+"       a regular expression (RE2) that matches the whole string
@@ -163,16 +164,23 @@ func declare(sf reflect.StructField, name, options string, open []reflect.Type) 
 		f.Format = ""
 	}
 	if values, ok := sf.Tag.Lookup("enum"); ok {
-		if f.Type.Kind != KindString {
-			return f, fmt.Errorf("enum needs a string, not %s", sf.Type)
+		leaf := leafOf(&f.Type)
+		if leaf.Kind != KindString {
+			return f, fmt.Errorf("enum needs a string, or a slice or map of them, not %s", sf.Type)
 		}
-		f.Type = Type{Kind: KindLiteral, Values: splitTrim(values, ",")}
+		*leaf = Type{Kind: KindLiteral, Values: splitTrim(values, ",")}
 	}
 	if f.Min, err = floatTag(sf.Tag, "min"); err != nil {
 		return f, err
 	}
 	if f.Max, err = floatTag(sf.Tag, "max"); err != nil {
 		return f, err
+	}
+	if t := f.Type; t.Min != nil && (f.Min == nil || *f.Min < *t.Min) {
+		f.Min = t.Min
+	}
+	if t := f.Type; t.Max != nil && (f.Max == nil || *f.Max > *t.Max) {
+		f.Max = t.Max
 	}
 	if f.MinLen, f.MaxLen, err = lenTag(sf.Tag.Get("len")); err != nil {
 		return f, err
@@ -288,7 +296,7 @@ func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
 		return Type{Kind: KindBool}, nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return Type{Kind: KindInt}, nil
+		return intType(t), nil
 	case reflect.Float32, reflect.Float64:
 		return Type{Kind: KindFloat}, nil
 	case reflect.Slice:
@@ -315,6 +323,22 @@ func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
 	default:
 		return Type{}, fmt.Errorf("a %s cannot be a field", t)
 	}
+}
+
+// intType is an int that the Go type can hold.
+func intType(t reflect.Type) Type {
+	i := Type{Kind: KindInt}
+	bits := t.Bits()
+	switch unsigned := t.Kind() >= reflect.Uint; {
+	case unsigned:
+		i.Min = new(float64)
+		if bits <= 32 {
+			i.Max = new(math.Ldexp(1, bits) - 1)
+		}
+	case bits <= 32:
+		i.Min, i.Max = new(-math.Ldexp(1, bits-1)), new(math.Ldexp(1, bits-1)-1)
+	}
+	return i
 }
 
 // snakeCase turns a Go name into a field's name: "MaxTokens" into "max_tokens",

@@ -37,6 +37,8 @@ type Type struct {
 	Fields   []Field   `json:"fields,omitempty"`   // object
 	Tag      string    `json:"tag,omitempty"`      // Union: the member that names the variant
 	Variants []Variant `json:"variants,omitempty"` // Union
+	Min      *float64  `json:"min,omitempty"`      // int: what a Go type of fewer bits can hold; nil: no limit
+	Max      *float64  `json:"max,omitempty"`      // as Min
 }
 
 // String writes the type in the syntax of string signatures, which objects and

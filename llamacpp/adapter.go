@@ -28,7 +28,7 @@ type Adapter struct {
 	grammar *grammar.Grammar // of every reply; nil: see config.Grammar
 	budget  *budget          // nil: no limit
 	limiter *rate.Limiter    // nil: no limit
-	lm      cria.LM          // attempts, with the cache in front if it is enabled
+	lm      cria.Scorer      // attempts, with the cache in front if it is enabled
 }
 
 // NewAdapter makes an adapter. A nil config means [DefaultConfig] under the
@@ -57,7 +57,7 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 	}
 	a.lm = attempts{a}
 	if config.EnableCache {
-		a.lm = cria.NewCache(a.lm, &cria.CacheOptions{TTL: config.CacheTTL})
+		a.lm = cria.NewCache(a.lm, &cria.CacheOptions{TTL: config.CacheTTL}).(cria.Scorer) // as what is behind it
 	}
 	return a, nil
 }

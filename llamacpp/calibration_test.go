@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,5 +106,44 @@ func TestCalibration(t *testing.T) {
 		if raw.accuracy < tt.raw {
 			t.Errorf("%s: accuracy %.3f without calibration, want %.2f", tt.file, raw.accuracy, tt.raw)
 		}
+	}
+}
+
+// An adapter scores within its configuration, and only if its choices are not random.
+func TestAdapterScores(t *testing.T) {
+	sig := parseSignature(t, "review -> sentiment: Literal['positive', 'negative']")
+	for name, test := range map[string]struct {
+		change func(*Config)
+		scores bool
+	}{
+		"greedy":      {func(c *Config) { c.Temperature, c.RepeatPenalty = 0, 1 }, true},
+		"cached":      {func(c *Config) { c.Temperature, c.RepeatPenalty, c.EnableCache = 0, 1, true }, true},
+		"random":      {func(c *Config) { c.Temperature = 0.7 }, false},
+		"grammar off": {func(c *Config) { c.Temperature, c.RepeatPenalty, c.Grammar = 0, 1, GrammarOff }, false},
+	} {
+		a := newAdapter(t, test.change)
+		p, err := cria.NewPredictor(sig, &cria.PredictOptions{LM: a})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got, err := p.Call(t.Context(), cria.Example{"review": "I loved every minute."})
+			if err != nil || (got.Choice != nil) != test.scores {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		}
+	}
+	a := newAdapter(t, func(c *Config) { c.Temperature, c.RepeatPenalty, c.TokenBudget = 0, 1, 60 })
+	p, err := cria.NewPredictor(sig, &cria.PredictOptions{LM: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if _, err = p.Call(t.Context(), cria.Example{"review": "I loved every minute."}); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, ErrTokenBudget) {
+		t.Errorf("ten scores of some 30 tokens with a budget of 60: %v", err)
 	}
 }

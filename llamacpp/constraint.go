@@ -34,10 +34,23 @@ func (m *LoadedModel) grammar(c cria.Constraint) (*grammar.Grammar, error) {
 	}
 	g, err := grammar.Compile(parts...)
 	if err != nil {
-		return nil, wrap(ErrInvalidParameter, err)
+		return nil, wrap(ErrInvalidParameter, nameField(c, parts, err))
 	}
 	m.grammars.Set(string(key), g, ttlcache.DefaultTTL)
 	return g, nil
+}
+
+// nameField says which field a grammar cannot be compiled for.
+func nameField(c cria.Constraint, parts []grammar.Part, err error) error {
+	for i, p := range c {
+		if p.Hole == nil {
+			continue
+		}
+		if _, err := grammar.Compile(parts[i]); err != nil {
+			return fmt.Errorf("field %q: %w", p.Hole.Name, err)
+		}
+	}
+	return err
 }
 
 // grammarPart says how the value of a field is written.

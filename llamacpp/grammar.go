@@ -80,10 +80,15 @@ func (c Config) grammar() (*grammar.Grammar, error) {
 // of its own, that is of the whole reply: then the assistant's turn is not opened.
 func (a *Adapter) Format(sig *cria.Signature, inputs cria.Example) (*cria.Request, error) {
 	req, err := a.Lines.Format(sig, inputs)
-	if err == nil && a.grammar != nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case a.grammar != nil:
 		req.Prefill, req.Output = "", nil
+	case a.config.Grammar == GrammarOff:
+		req.Output = nil
 	}
-	return req, err
+	return req, nil
 }
 
 // AdapterFor implements [cria.Formatter]: the adapter formats what it generates itself,
@@ -92,7 +97,22 @@ func (a *Adapter) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
 	if _, err := format.Adapter(false); err != nil || format == "" || a.grammar != nil {
 		return a, err
 	}
-	return a.model.AdapterFor(format)
+	adapter, err := a.model.AdapterFor(format)
+	if err == nil && a.config.Grammar == GrammarOff {
+		adapter = unforced{adapter}
+	}
+	return adapter, err
+}
+
+// unforced is an adapter whose requests force nothing but the opened turn.
+type unforced struct{ cria.Adapter }
+
+func (u unforced) Format(sig *cria.Signature, inputs cria.Example) (*cria.Request, error) {
+	req, err := u.Adapter.Format(sig, inputs)
+	if err == nil {
+		req.Output = nil
+	}
+	return req, err
 }
 
 // constraint returns the grammar of the reply to a request; nil is free text.

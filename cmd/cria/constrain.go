@@ -72,7 +72,7 @@ func (f *constraintFlags) field(field cria.Field) (cria.Field, error) {
 		field.Type, field.Schema = cria.Type{Kind: cria.KindAny}, text
 		part = grammar.JSONSchema{Schema: text}
 	case f.regex != "":
-		field.Pattern, part = f.regex, grammar.Regexp(f.regex)
+		field.Pattern, part = f.regex, grammar.Line{Pattern: f.regex}
 	case f.gbnf != "":
 		text, err := readFile(f.gbnf)
 		if err != nil {
