@@ -37,6 +37,21 @@ const (
 // MinLabelled is how many labelled examples a calibration needs at least.
 const MinLabelled = 8
 
+func (c *Calibration) validate() error {
+	if c == nil {
+		return nil
+	}
+	if t := c.Temperature; !(t >= 0) || math.IsInf(t, 0) {
+		return fmt.Errorf("the temperature %v of a calibration is not a number of 0 or more", t)
+	}
+	for value, bias := range c.Bias {
+		if !finite(bias) {
+			return fmt.Errorf("the bias of %q in a calibration is not a number", value)
+		}
+	}
+	return nil
+}
+
 // apply returns the distribution over values that have these scores.
 func (c *Calibration) apply(values []string, logprobs []float64) *Choice {
 	choice := &Choice{Values: values, Probs: logprobs}
@@ -239,8 +254,8 @@ func fitTemperature(c *Calibration, values []string, scored []scoredExample) flo
 }
 
 // Brier returns the mean squared error of distributions against the right values:
-// 0 if the right one always had the probability 1, 2 at worst. Choices and labels are
-// as many; a label that a choice does not have is wrong with all of it.
+// 0 if the right one always had the probability 1, 2 at worst, and NaN of none. Choices and
+// labels are as many; a label that a choice does not have is wrong with all of it.
 func Brier(choices []*Choice, labels []string) float64 {
 	sum := 0.0
 	for i, c := range choices {
@@ -264,7 +279,8 @@ const calibrationBins = 10
 
 // ExpectedCalibrationError returns how far the probabilities of the best values are
 // from the share of them that is right: the mean of the difference over 10 equal bins,
-// weighted by their sizes (Naeini et al., 2015). 0 is perfect, 1 the worst.
+// weighted by their sizes (Naeini et al., 2015). 0 is perfect, 1 the worst, NaN that of
+// none.
 func ExpectedCalibrationError(choices []*Choice, labels []string) float64 {
 	var confidence, right, n [calibrationBins]float64
 	for i, c := range choices {

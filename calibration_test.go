@@ -47,6 +47,18 @@ func TestFitCalibration(t *testing.T) {
 	}
 }
 
+func TestCalibrationMistakes(t *testing.T) {
+	for _, c := range []Calibration{{Temperature: -1}, {Temperature: math.NaN()}, {Bias: map[string]float64{"a": math.Inf(1)}}} {
+		p, err := NewPredictor(mustParse(t, "-> l: Literal['a', 'b']"), &PredictOptions{LM: &scoringScript{}, Calibration: &c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Call(t.Context(), Example{}); err == nil {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 // The temperature makes the probabilities those that are right as often.
 func TestFitTemperature(t *testing.T) {
 	values := []string{"a", "b"}

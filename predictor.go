@@ -121,6 +121,9 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 	if scope.ThinkTokens < 0 {
 		return scope, nil, fmt.Errorf("think tokens %d is negative; leave it zero for no thinking", scope.ThinkTokens)
 	}
+	if err := scope.Calibration.validate(); err != nil {
+		return scope, nil, err
+	}
 	req, err := scope.Adapter.Format(p.sig, inputs)
 	if err != nil {
 		return scope, nil, err

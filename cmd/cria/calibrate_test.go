@@ -59,6 +59,9 @@ func TestCalibrateMistakes(t *testing.T) {
 		want string
 	}{
 		{[]string{"run", "q -> a", "q=1", "--probs"}, "whose last output is of a closed set"},
+		{[]string{"batch", verdict, "--probs", "--temperature", "1"}, "need choices that are not random"},
+		{[]string{"run", "q -> a", "q=1", "--format", "json", "--gbnf", write(t, "g.gbnf", `root ::= "a"`)}, "--gbnf: a text of a grammar cannot be written in JSON"},
+		{[]string{"run", "q -> a", "q=1", "--regex", " a"}, "--regex:"},
 		{[]string{"run", verdict, "review=a", "--format", "xml"}, `--format: unknown output format "xml"; there are lines, json and markers`},
 		{[]string{"run", verdict, "review=a", "--probs", "--stream"}, "--probs and --stream exclude each other"},
 		{[]string{"run", verdict, "review=a", "--calibrate", "mean"}, "--calibrate mean needs many inputs"},

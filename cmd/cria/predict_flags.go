@@ -118,6 +118,12 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 	if _, err := cria.OutputFormat(f.format).Adapter(false); err != nil {
 		return fmt.Errorf("--format: %w", err)
 	}
+	switch random := f.sampling.Temperature != 0 || f.sampling.RepeatPenalty != 0 && f.sampling.RepeatPenalty != 1; {
+	case f.constraint.gbnf != "" && f.format == string(cria.OutputJSON):
+		return errors.New("--gbnf: a text of a grammar cannot be written in JSON; use --format lines or markers")
+	case random && (f.choice.probs || f.choice.calibrate != "none"):
+		return errors.New("--probs and --calibrate need choices that are not random: without --temperature and --repeat-penalty")
+	}
 	return f.choice.check(sig)
 }
 

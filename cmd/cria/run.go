@@ -107,6 +107,7 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 		if err != nil {
 			return err
 		}
+		req.Think = f.think > 0 // which comes first
 		text, err := model.PromptText(req)
 		if err != nil {
 			return err
@@ -128,9 +129,7 @@ func (f *runFlags) answer(ctx context.Context, model *llamacpp.LoadedModel, p *c
 	f.warnIfCutOff(prediction.Finish)
 	var choice *cria.Choice
 	if f.choice.probs {
-		if choice = prediction.Choice; choice == nil {
-			return errors.New("--probs: with a temperature or penalties values are not scored")
-		}
+		choice = prediction.Choice
 	}
 	if f.json {
 		return printJSON(f.out, p.Signature(), prediction.Value, choice)
