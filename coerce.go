@@ -251,7 +251,7 @@ func coerceAny(raw any) (any, error) {
 	if !ok {
 		return plain(raw)
 	}
-	v, err := parseJSON(s)
+	v, err := parseJSON(strings.TrimSpace(stripFence(s)))
 	if err != nil {
 		return s, nil
 	}

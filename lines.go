@@ -34,7 +34,8 @@ func (l Lines) Format(sig *Signature, inputs Example) (*Request, error) {
 // takes the first that has every field:
 //
 //  1. lines: "name: value" where the name begins a line, unless these lines
-//     are themselves the JSON object of the next reading;
+//     are themselves the JSON object of the next reading; an object behind the name
+//     of a field that can hold it is that field's value, whatever its members are;
 //  2. the JSON object in it, in prose or a code fence as well, as models write
 //     JSON: in single quotes, without commas, with no bracket at the end;
 //  3. if the signature has one output, and the reply neither, all of it.
@@ -46,11 +47,14 @@ func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
 }
 
 func (Lines) read(outputs []Field, reply string) reading {
-	objects := findObjects(reply)
+	objects, lines := findObjects(reply), readLines(outputs, reply)
+	if ownObject(outputs, reply, objects, lines) {
+		return lines
+	}
 	if r, ok := onlyJSON(outputs, reply, objects); ok {
 		return r
 	}
-	return most(readLines(outputs, reply), fullest(outputs, objects))
+	return most(lines, fullest(outputs, objects))
 }
 
 func (l Lines) cutOff(outputs []Field, reply string) (Field, bool) { return cutOff(l, outputs, reply) }

@@ -254,6 +254,56 @@ func TestLinesParse(t *testing.T) {
 	}
 }
 
+// An object behind the name of a field that takes objects is its value, even if a member
+// is named like the field.
+func TestLinesParseOwnObject(t *testing.T) {
+	text := func(name string) Field { return Field{Name: name, Type: Type{Kind: KindString}} }
+	address := Field{Name: "address", Type: Type{Kind: KindObject, Fields: []Field{text("address"), text("city")}}}
+	union := Field{Name: "card", Type: Type{Kind: KindUnion, Tag: "kind", Variants: []Variant{{"a", []Field{text("card")}}, {"b", nil}}}}
+	dict := Field{Name: "d", Type: Type{Kind: KindDict, Elem: &Type{Kind: KindString}}}
+	anything := Field{Name: "answer", Type: Type{Kind: KindAny}}
+	tests := []struct {
+		name    string
+		outputs []Field
+		reply   string
+		want    Example
+	}{
+		{"object", []Field{address}, `address: {"address":"1 Main St","city":"Rome"}`,
+			Example{"address": map[string]any{"address": "1 Main St", "city": "Rome"}}},
+		{"object, then text", []Field{address, text("b")}, `address: {"address":"x","city":"y","b":"z"}` + "\nb: 1",
+			Example{"address": map[string]any{"address": "x", "city": "y"}, "b": "1"}},
+		{"object in one more object", []Field{address}, `address: {"address": {"address":"x","city":"y"}}`,
+			Example{"address": map[string]any{"address": "x", "city": "y"}}},
+		{"object in a fence", []Field{address}, "address: ```json\n{\"address\":\"x\",\"city\":\"y\"}\n```",
+			Example{"address": map[string]any{"address": "x", "city": "y"}}},
+		{"object in JSON of both", []Field{address, text("b")}, "{\n  address: {address: 'x', city: 'y'},\n  b: 'z'\n}",
+			Example{"address": map[string]any{"address": "x", "city": "y"}, "b": "z"}},
+		{"union", []Field{union}, `card: {"kind":"a","card":"1"}`, Example{"card": map[string]any{"kind": "a", "card": "1"}}},
+		{"dict", []Field{dict}, `d: {"d":"1","e":"2"}`, Example{"d": map[string]any{"d": "1", "e": "2"}}},
+		{"any", []Field{anything}, `answer: {"answer":"France","confidence":0.5}`,
+			Example{"answer": map[string]any{"answer": "France", "confidence": 0.5}}},
+		{"any in a fence", []Field{anything}, "answer: ```\n{\"answer\": 1, \"b\": 2}\n```",
+			Example{"answer": map[string]any{"answer": int64(1), "b": int64(2)}}},
+		{"any behind text", []Field{text("why"), anything}, `why: so` + "\n" + `answer: {"why":"x","answer":"y"}`,
+			Example{"why": "so", "answer": map[string]any{"why": "x", "answer": "y"}}},
+	}
+	for _, tt := range tests {
+		sig, err := NewSignature("", nil, tt.outputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Lines{}.Parse(sig, Message{RoleAssistant, tt.reply})
+		if err != nil || cmp.Diff(tt.want, got) != "" {
+			t.Errorf("%s: %q is read as %v, %v; want %v", tt.name, tt.reply, got, err, tt.want)
+		}
+	}
+	// The second output was not reached: the object is not both.
+	sig := mustParse(t, "-> answer: Any, b")
+	if got, err := (Lines{}).Parse(sig, Message{RoleAssistant, `answer: {"answer":"x","b":"y"}`}); !errors.Is(err, ErrMissing) {
+		t.Errorf("the members of a value are outputs: %v, %v", got, err)
+	}
+}
+
 func TestLinesParseErrors(t *testing.T) {
 	tests := []struct {
 		name, sig, reply string

@@ -3,6 +3,7 @@ package cria
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -57,6 +58,29 @@ func most(readings ...reading) (best reading) {
 		}
 	}
 	return best
+}
+
+// ownObject reports whether the lines of a reply have an object as the value of a field
+// that takes one: its members are not outputs then, even if one is named like the field.
+// The first object must not stand before the lines, which may be its members otherwise.
+func ownObject(outputs []Field, content string, objects []jsonObject, lines reading) bool {
+	if len(objects) == 0 || readLines(outputs, content[:objects[0].start]).last == "" {
+		return false
+	}
+	return slices.ContainsFunc(outputs, func(f Field) bool {
+		switch f.Type.Kind {
+		case KindObject, KindUnion, KindDict, KindAny:
+		default:
+			return false
+		}
+		text, ok := lines.found[f.Name]
+		if !ok {
+			return false
+		}
+		v, err := coerce(f, text)
+		_, isObject := v.(map[string]any)
+		return err == nil && isObject
+	})
 }
 
 // onlyJSON returns the fields of the object that has them all, if no "name: value" line
