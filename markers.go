@@ -30,14 +30,18 @@ func (m Markers) Format(sig *Signature, inputs Example) (*Request, error) {
 	return format(m, sig, inputs)
 }
 
-// Parse implements [Adapter]. It reads the markers in the reply, and else what [Lines]
-// reads.
+// Parse implements [Adapter]. It reads the markers that begin a line of the reply; if
+// they are not all there, those anywhere in it; and else what [Lines] reads.
 func (m Markers) Parse(sig *Signature, reply Message) (Example, error) {
 	return parse(m, sig, reply)
 }
 
 func (Markers) read(outputs []Field, reply string) reading {
-	return most(readMarkers(outputs, reply), readLines(outputs, reply), fullest(outputs, findObjects(reply)))
+	r := readMarkers(outputs, reply, lineMarker)
+	if hasRequired(outputs, r.found) {
+		return r
+	}
+	return most(readMarkers(outputs, reply, anyMarker), readLines(outputs, reply), fullest(outputs, findObjects(reply)))
 }
 
 func (m Markers) cutOff(outputs []Field, reply string) (Field, bool) {
@@ -83,14 +87,18 @@ func (m Markers) demo(outputs []Field, demo Example) string {
 	return text + "\n\n" + marker(completed)
 }
 
-// anyMarker matches a marker as models write it.
-var anyMarker = regexp.MustCompile(`\[\[\s*##\s*([\w -]+?)\s*##\s*\]\]`)
+// lineMarker matches a marker at the beginning of a line, where no value of a
+// constrained reply has one, and anyMarker a marker as models write it.
+var (
+	lineMarker = regexp.MustCompile(`(?m)^` + anyMarker.String())
+	anyMarker  = regexp.MustCompile(`\[\[\s*##\s*([\w -]+?)\s*##\s*\]\]`)
+)
 
 // readMarkers reads what stands behind each marker, up to the next one. Of a repeated
 // field the first value that is not empty counts.
-func readMarkers(outputs []Field, content string) reading {
+func readMarkers(outputs []Field, content string, markers *regexp.Regexp) reading {
 	r := reading{found: map[string]any{}}
-	marks := anyMarker.FindAllStringSubmatchIndex(content, -1)
+	marks := markers.FindAllStringSubmatchIndex(content, -1)
 	for i, at := range marks {
 		end := len(content)
 		if i+1 < len(marks) {

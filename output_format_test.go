@@ -92,6 +92,8 @@ func TestMarkersParse(t *testing.T) {
 		"[[ ## summary ## ]]\none\n\ntwo\n\n[[ ## n ## ]]\n4\n\n[[ ## completed ## ]]": {"summary": "one\n\ntwo", "n": int64(4)},
 		"Sure!\n[[##Summary##]] one [[ ## N ## ]] 4":                                   {"summary": "one", "n": int64(4)},
 		"[[ ## n ## ]]\n4\n[[ ## summary ## ]]\n[1] a\n[[ ## summary ## ]]\nb":         {"summary": "[1] a", "n": int64(4)},
+		"[[ ## summary ## ]]\nthe [[ ## n ## ]] field\n\n[[ ## n ## ]]\n4":             {"summary": "the [[ ## n ## ]] field", "n": int64(4)},
+		"[[ ## summary ## ]]\n [[ ## n ## ]]\n\n[[ ## n ## ]]\n4":                      {"summary": "[[ ## n ## ]]", "n": int64(4)},
 		"summary: one\nn: 4":         {"summary": "one", "n": int64(4)},
 		`{"summary": "one", "n": 4}`: {"summary": "one", "n": int64(4)},
 	} {

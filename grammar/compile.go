@@ -255,7 +255,8 @@ func (b *builder) line(p Line) (regular.Lang, error) {
 	return line, nil
 }
 
-// text is text of several lines, whose first character is not a space.
+// text is text of several lines, whose first character is not a space. Where a line must
+// not begin with something, the text must not either: it may begin a line itself.
 func (b *builder) text(p Text) (regular.Lang, error) {
 	switch {
 	case p.Without == "" || !utf8.ValidString(p.Without):
@@ -270,8 +271,12 @@ func (b *builder) text(p Text) (regular.Lang, error) {
 	for _, not := range []string{p.Without, "\n\n\n"} {
 		text = s.Difference(text, s.Concat(any, s.Literal(not), any))
 	}
+	if begin := strings.TrimPrefix(p.Without, "\n"); begin != p.Without && begin != "" {
+		text = s.Difference(text, s.Concat(s.Literal(begin), any))
+	}
 	if p.MinLength > 0 || p.MaxLength > 0 {
 		text = s.Intersection(text, s.Repeat(s.AnyChar(), p.MinLength, cmp.Or(p.MaxLength, regular.Unbounded)))
+		text = s.Difference(text, s.Concat(any, s.Runes(spaces()...))) // spaces at the end would not count
 	}
 	return text, nil
 }

@@ -178,6 +178,29 @@ func TestMatcher(t *testing.T) {
 
 // TestForcedRunIsOneText checks that what is forced is encoded as it is behind the
 // end of a value.
+func TestTexts(t *testing.T) {
+	block := Text{Without: "\n[["}
+	for _, test := range []struct {
+		part    Text
+		yes, no []string
+	}{
+		{block, []string{"a", " a", "a\n\n b [[", "[a", "[\n[", "a\r"}, []string{"", "  a", "\na", "a\n[[", "a\n\n\nb", "[[", " [[ a"}},
+		{Text{Without: "\n[[", MinLength: 2}, []string{"ab", " a b\r\nc"}, []string{"a", "a\r", "a ", "a\n", "ab\u2028"}},
+		{Text{Without: "\n[[", MaxLength: 2, Optional: true}, []string{"", "a", "ab"}, []string{"abc", "a ", "[["}},
+		{Text{Without: "\n"}, []string{"a b"}, []string{"a\n"}},
+		{Text{Without: "."}, []string{"a\n[["}, []string{"a.", "."}},
+	} {
+		g := mustCompile(t, test.part)
+		for want, texts := range map[bool][]string{true: test.yes, false: test.no} {
+			for _, text := range texts {
+				if got, err := g.Match(text); err != nil || got != want {
+					t.Errorf("%+v matches %q: %t, %v", test.part, text, got, err)
+				}
+			}
+		}
+	}
+}
+
 func TestForcedRunIsOneText(t *testing.T) {
 	v := newToy()
 	m := mustCompile(t, Line{}, Literal("\n\nb:"), Line{}).Matcher(v.prepared())

@@ -23,10 +23,11 @@ type Line struct {
 
 // Text is free text, well-formed UTF-8, of any number of lines. It begins with at most
 // a space, and there are never more than two line breaks in a row. It ends where the
-// model ends its turn, or where what follows it begins.
+// model ends its turn, or where what follows it begins. If it must not contain a line
+// break and something behind it, it does not begin with that something either.
 type Text struct {
 	Without   string // what it must not contain: what follows it should begin with it; not empty
-	MinLength int    // characters
+	MinLength int    // characters; with a limit the last one is not a space
 	MaxLength int    // characters; 0: no limit
 	Optional  bool   // the text may be empty
 }
