@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -138,11 +139,22 @@ func coerceBool(raw any) (any, error) {
 // a one-word answer.
 func bare(s string) string { return strings.Trim(s, " \t\r\n'\"`*.!") }
 
+// coerceLiteral takes the value that is written, or else the only one that is but for
+// case, or but for what models put around it: values may differ in that alone.
 func coerceLiteral(values []string, raw any) (any, error) {
 	text := fmt.Sprint(raw)
-	for _, v := range values {
-		if strings.EqualFold(strings.TrimSpace(text), strings.TrimSpace(v)) || strings.EqualFold(bare(text), bare(v)) {
-			return v, nil
+	trimmed := strings.TrimSpace(text)
+	quoted := strings.Trim(trimmed, "'\"`")
+	word := bare(text)
+	for _, same := range []func(v string) bool{
+		func(v string) bool { return v == trimmed },
+		func(v string) bool { return strings.EqualFold(v, trimmed) },
+		func(v string) bool { return strings.EqualFold(v, quoted) },
+		func(v string) bool { return word != "" && strings.EqualFold(bare(v), word) },
+	} {
+		i := slices.IndexFunc(values, same)
+		if i >= 0 && !slices.ContainsFunc(values[i+1:], same) {
+			return values[i], nil
 		}
 	}
 	return nil, fmt.Errorf("want one of %s, got %s", strings.Join(values, ", "), abbreviate(text, 40))
