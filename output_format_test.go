@@ -2,6 +2,7 @@ package cria
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -100,6 +101,28 @@ func TestMarkersParse(t *testing.T) {
 		got, err := Markers{}.Parse(sig, Message{RoleAssistant, reply})
 		if err != nil || cmp.Diff(want, got) != "" {
 			t.Errorf("%q is read as %v, %v; want %v", reply, got, err, want)
+		}
+	}
+}
+
+// A text in JSON is that text, also where any value may stand.
+func TestJSONParseAnyText(t *testing.T) {
+	for reply, want := range map[string]any{
+		`{"v":""}`:      "",
+		`{"v":"42"}`:    "42",
+		`{"v":"[1]"}`:   "[1]",
+		`{"v":[""]}`:    []any{""},
+		"v: \"\"":       "",
+		`{"v": "a\nb"}`: "a\nb",
+	} {
+		got, err := JSON{}.Parse(mustParse(t, "-> v: Any"), Message{RoleAssistant, reply})
+		if err != nil || cmp.Diff(Example{"v": want}, got) != "" {
+			t.Errorf("%s is read as %v, %v; want %q", reply, got, err, want)
+		}
+	}
+	for _, sig := range []string{"-> v", "-> v: int", "-> v: list[str]"} {
+		if got, err := (JSON{}).Parse(mustParse(t, sig), Message{RoleAssistant, `{"v":""}`}); !errors.Is(err, ErrMissing) {
+			t.Errorf("%s: an empty text is read as %v, %v", sig, got, err)
 		}
 	}
 }

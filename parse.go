@@ -232,7 +232,14 @@ func readObject(outputs []Field, o jsonObject) reading {
 func pick(outputs []Field, object map[string]any) map[string]any {
 	found := map[string]any{}
 	for _, f := range outputs {
-		if v, ok := lookupFold(object, f.Name); ok {
+		v, ok := lookupFold(object, f.Name)
+		if text, isText := v.(string); isText && f.Type.Kind == KindAny {
+			data, err := marshalCompact(text) // a text alone may be empty for want of a value, or be read as JSON
+			if err == nil {
+				v = string(data)
+			}
+		}
+		if ok {
 			found[f.Name] = v
 		}
 	}
