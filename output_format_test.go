@@ -163,6 +163,42 @@ func TestStreamFormats(t *testing.T) {
 	}
 }
 
+// What is streamed of a value adds up to its text.
+func TestStreamedText(t *testing.T) {
+	sig := mustParse(t, "-> a, l: list[Any], d: Any, z")
+	for format, reply := range map[OutputFormat]string{
+		OutputJSON:    `{"a":"  x \n ","l":[null,"n",null],"d":{"k":null},"z":" z"}`,
+		OutputLines:   " x \t\nl: [null,\"n\",null]\nd:  {\"k\":null} \nz: z\n",
+		OutputMarkers: " x\r\n \n\n[[ ## l ## ]]\n[null,\"n\",null]\n\n[[ ## d ## ]]\n{\"k\":null}\n\n[[ ## z ## ]]\n z\n\n[[ ## completed ## ]]",
+	} {
+		for n := 1; n <= len(reply); n++ {
+			lm := &script{}
+			for piece := range slices.Chunk([]byte(reply), n) {
+				lm.pieces = append(lm.pieces, string(piece))
+			}
+			p, err := NewPredictor(sig, &PredictOptions{LM: lm, Format: format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts := map[string]string{}
+			for delta, err := range p.Stream(t.Context(), Example{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts[delta.Field] += delta.Text
+				if delta.Result == nil {
+					continue
+				}
+				for _, f := range sig.Outputs() {
+					if want, err := f.Text(delta.Result.Value[f.Name]); err != nil || texts[f.Name] != want {
+						t.Errorf("%s in pieces of %d: %s is streamed as %q, its text is %q (%v)", format, n, f.Name, texts[f.Name], want, err)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestFormatOfScope(t *testing.T) {
 	sig := mustParse(t, "q -> a")
 	for name, test := range map[string]struct {

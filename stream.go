@@ -1,6 +1,9 @@
 package cria
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // fieldSplitter cuts a stream of text into the fields of a constraint. Where a
 // literal follows a hole, text that may be its beginning is held back until it
@@ -9,6 +12,7 @@ type fieldSplitter struct {
 	parts   Constraint
 	pending string
 	started bool        // the current hole has yielded text
+	space   string      // of the current hole, held back: it does not count at the end
 	json    *jsonStream // of the current hole, if its value is JSON
 }
 
@@ -34,11 +38,11 @@ func (s *fieldSplitter) add(text string) []Delta[Example] {
 			continue
 		}
 		value, done := s.value(part)
-		deltas = s.emit(deltas, part.Hole.Name, value, done)
+		deltas = s.emit(deltas, part, value, done)
 		if !done {
 			break
 		}
-		s.parts, s.started, s.json = s.parts[1:], false, nil
+		s.parts, s.started, s.space, s.json = s.parts[1:], false, "", nil
 	}
 	return deltas
 }
@@ -73,20 +77,25 @@ func (s *fieldSplitter) end() []Delta[Example] {
 	if len(s.parts) == 0 || s.parts[0].Hole == nil {
 		return nil
 	}
-	return s.emit(nil, s.parts[0].Hole.Name, s.pending, true)
+	return s.emit(nil, s.parts[0], s.pending, true)
 }
 
-// emit adds a delta if there is something to say. The space after a marker is
+// emit adds a delta if there is something to say. Except in JSON, space at the ends is
 // not part of the value.
-func (s *fieldSplitter) emit(deltas []Delta[Example], field, text string, done bool) []Delta[Example] {
-	if !s.started {
-		text = strings.TrimLeft(text, " ")
+func (s *fieldSplitter) emit(deltas []Delta[Example], part Part, text string, done bool) []Delta[Example] {
+	if part.As != AsJSON {
+		if !s.started {
+			text = strings.TrimLeftFunc(text, unicode.IsSpace)
+		}
+		text = s.space + text
+		end := len(strings.TrimRightFunc(text, unicode.IsSpace))
+		text, s.space = text[:end], text[end:]
 	}
 	s.started = s.started || text != ""
 	if text == "" && !done {
 		return deltas
 	}
-	return append(deltas, Delta[Example]{Field: field, Text: text, Done: done})
+	return append(deltas, Delta[Example]{Field: part.Hole.Name, Text: text, Done: done})
 }
 
 // overlap returns the length of the longest end of text that literal begins

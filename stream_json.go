@@ -14,14 +14,19 @@ type jsonStream struct {
 	quoted  bool // within a string
 	escaped bool // behind a backslash
 	held    string
+	given   bool // some of a value that is not a string
 }
 
 // read takes the next text. It returns what is certain of the value, how many bytes of
 // the text it has read, and whether the value is complete: what comes then is not read.
 func (r *jsonStream) read(text string) (value string, n int, done bool) {
-	first := !r.begun
-	n, done = r.scan(text)
-	raw := r.held + text[:n]
+	first, space := !r.begun, 0
+	if first {
+		space = len(text) - len(strings.TrimLeft(text, " "))
+	}
+	n, done = r.scan(text[space:])
+	raw := r.held + text[space:space+n]
+	n += space
 	r.held = ""
 	if !r.text {
 		return r.bare(raw, done), n, done
@@ -47,12 +52,15 @@ func (r *jsonStream) read(text string) (value string, n int, done bool) {
 func (r *jsonStream) bare(raw string, done bool) string {
 	const null = "null"
 	switch {
+	case r.given:
+		return raw
 	case raw == null:
 		return ""
 	case !done && strings.HasPrefix(null, raw):
 		r.held = raw
 		return ""
 	}
+	r.given = raw != ""
 	return raw
 }
 
