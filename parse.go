@@ -149,7 +149,7 @@ func convert(outputs []Field, found map[string]any, raw string) (Example, error)
 
 // readLines reads "name: value" lines. A value runs to the next such line; of a
 // repeated field the first value that is not empty counts; text before the first line
-// does not.
+// does not, nor does the marker of a value that begins with it anew.
 func readLines(outputs []Field, content string) reading {
 	found := map[string]any{}
 	var name string
@@ -163,17 +163,39 @@ func readLines(outputs []Field, content string) reading {
 	for line := range strings.Lines(content) {
 		line = strings.TrimRight(line, "\r\n")
 		if field, rest, ok := fieldLine(outputs, line); ok {
+			opens := name == "" && strings.TrimSpace(strings.Join(value, "")) == ""
 			flush()
-			if again, after, ok := fieldLine(outputs, rest); ok && again == field {
-				rest = after // "answer: answer: ..."
-			}
-			name, value = field, []string{rest}
+			name, value = field, []string{withoutMarker(outputs, field, rest, opens)}
 			continue
 		}
 		value = append(value, line)
 	}
 	flush()
 	return reading{found, name}
+}
+
+// withoutMarker removes a second marker of the same field, as in "answer: answer: Paris",
+// from where its value begins. Text may begin so ("title: Title: the movie") and keeps
+// it, if it fits the field; but a model that repeats the very marker that opens the
+// reply, or emphasizes it, has begun anew.
+func withoutMarker(outputs []Field, field, value string, opens bool) string {
+	again, rest, ok := fieldLine(outputs, value)
+	if !ok || again != field {
+		return value
+	}
+	f := outputs[slices.IndexFunc(outputs, func(f Field) bool { return f.Name == field })]
+	text, isText := strings.TrimSpace(value), false
+	switch f.Type.Kind {
+	case KindString, KindLiteral, KindAny:
+		_, err := coerce(f, text)
+		isText = err == nil
+	}
+	plain := f.Type.Kind != KindLiteral && f.Pattern == "" && f.GBNF == ""
+	anew := strings.HasPrefix(text, field+":") || strings.HasPrefix(text, "**")
+	if isText && !(opens && plain && anew) {
+		return value
+	}
+	return rest
 }
 
 // fieldLine splits a line that begins with a field's name and a colon. Case does
