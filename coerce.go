@@ -166,7 +166,7 @@ var bullet = regexp.MustCompile(`^\s*(?:[-*•]|\d+[.)])\s+`)
 func coerceList(elem Type, raw any) (any, error) {
 	items, ok := raw.([]any)
 	if s, isText := raw.(string); isText {
-		items, ok = splitList(s)
+		items, ok = splitList(s, elem.Kind == KindInt || elem.Kind == KindFloat)
 	}
 	if !ok {
 		return nil, fmt.Errorf("want a list, got %s", abbreviate(fmt.Sprint(raw), 40))
@@ -182,9 +182,15 @@ func coerceList(elem Type, raw any) (any, error) {
 	return list, nil
 }
 
+var (
+	numbersAndCommas = regexp.MustCompile(`\d+(?:,\d+)*`)
+	thousands        = regexp.MustCompile(`^\d{1,3}(?:,\d{3})+$`)
+)
+
 // splitList reads a list written as JSON, as one item a line, or with commas,
-// perhaps in brackets. A bracket that is not closed is no list.
-func splitList(text string) (items []any, ok bool) {
+// perhaps in brackets. A bracket that is not closed is no list, and neither is "1,000",
+// which may be one number or two: where numbers have commas, a space parts them too.
+func splitList(text string, numbers bool) (items []any, ok bool) {
 	text = strings.TrimSpace(stripFence(text))
 	if v, err := parseJSON(text); err == nil {
 		if list, ok := v.([]any); ok {
@@ -199,6 +205,10 @@ func splitList(text string) (items []any, ok bool) {
 	sep := ","
 	if strings.Contains(text, "\n") {
 		sep = "\n"
+	} else if numbers && slices.ContainsFunc(numbersAndCommas.FindAllString(text, -1), thousands.MatchString) {
+		if sep = ", "; !strings.Contains(text, sep) {
+			return nil, false
+		}
 	}
 	items = []any{}
 	for item := range strings.SplitSeq(text, sep) {

@@ -1,6 +1,10 @@
 package cria
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 func TestCoerceLiteral(t *testing.T) {
 	for _, test := range []struct {
@@ -24,6 +28,27 @@ func TestCoerceLiteral(t *testing.T) {
 		got, err := coerceLiteral(test.values, test.text)
 		if test.want == "" && err == nil || test.want != "" && got != test.want {
 			t.Errorf("%q of %q is %v, %v; want %q", test.text, test.values, got, err, test.want)
+		}
+	}
+}
+
+func TestCoerceListOfNumbers(t *testing.T) {
+	for text, want := range map[string][]any{
+		"1,000, 2":            {int64(1000), int64(2)},
+		"[1,000, -2,000,000]": {int64(1000), int64(-2000000)},
+		"- 1,000\n- 2":        {int64(1000), int64(2)},
+		"1,2,3":               {int64(1), int64(2), int64(3)},
+		"1,2,345":             {int64(1), int64(2), int64(345)},
+		"2020, 2021":          {int64(2020), int64(2021)},
+		"[100,200]":           {int64(100), int64(200)},
+		"7":                   {int64(7)},
+		"1,000":               nil,
+		"100,200,300":         nil,
+		"1,000, 2,3":          nil,
+	} {
+		got, err := coerceList(Type{Kind: KindInt}, text)
+		if want == nil && err == nil || want != nil && cmp.Diff(any(want), got) != "" {
+			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
 		}
 	}
 }
