@@ -17,59 +17,92 @@ type GBNF string
 func (GBNF) part() {}
 
 // gbnfCompiler turns rules into nodes. A rule that does not lead to itself is a
-// regular language.
+// regular language, unless it would be a large one with all that it refers to in it:
+// rules that use others twice grow exponentially. Then it is called, as those that
+// lead to themselves are.
 type gbnfCompiler struct {
-	b        *builder
-	p        *gbnfParser
-	recurses map[string]bool
-	langs    map[string]regular.Lang
-	nodes    map[string]*node
+	b       *builder
+	p       *gbnfParser
+	called  map[string]bool // rules that are no regular language
+	sizes   map[string]int  // of the others
+	inlined int             // the sum of those
+	langs   map[string]regular.Lang
+	nodes   map[string]*node
 }
+
+// Limits of what is copied to where rules refer to it, in elements: for one rule, and
+// for all together.
+const (
+	maxInline  = 5_000
+	allInlines = 50_000
+)
 
 func (b *builder) gbnf(text string) (*node, error) {
 	p, err := parseGBNF(text)
 	if err != nil {
 		return nil, fmt.Errorf("GBNF: %w", err)
 	}
-	c := &gbnfCompiler{b: b, p: p, recurses: map[string]bool{}, langs: map[string]regular.Lang{}, nodes: map[string]*node{}}
+	c := &gbnfCompiler{b: b, p: p, called: map[string]bool{}, sizes: map[string]int{}, langs: map[string]regular.Lang{}, nodes: map[string]*node{}}
 	if err := c.checkLeft(); err != nil {
 		return nil, fmt.Errorf("GBNF: %w", err)
 	}
-	c.findRecursion()
+	c.findCalled()
 	return c.rule("root"), nil
 }
 
-// findRecursion finds the rules that lead to themselves, and those that lead there.
-func (c *gbnfCompiler) findRecursion() {
+// findCalled finds the rules that lead to themselves, those that lead there, and those
+// that are too large.
+func (c *gbnfCompiler) findCalled() {
 	const open, done = 1, 2
 	states := map[string]int{}
-	var visit func(name string) bool
-	var within func(g *gbnf) bool
-	within = func(g *gbnf) bool {
-		found := g.kind == gbnfRule && visit(g.text)
-		for _, part := range g.parts {
-			found = within(part) || found
+	var visit func(name string)
+	var within func(g *gbnf)
+	within = func(g *gbnf) {
+		if g.kind == gbnfRule {
+			visit(g.text)
 		}
-		return found
+		for _, part := range g.parts {
+			within(part)
+		}
 	}
-	visit = func(name string) bool {
+	visit = func(name string) {
 		switch states[name] {
 		case open:
-			c.recurses[name] = true
-			return true
+			c.called[name] = true
 		case done:
-			return c.recurses[name]
+		default:
+			states[name] = open
+			within(c.p.rules[name])
+			states[name] = done
+			if size := c.size(c.p.rules[name]); size > maxInline || c.inlined+size > allInlines {
+				c.called[name] = true
+			} else {
+				c.sizes[name] = size
+				c.inlined += size
+			}
 		}
-		states[name] = open
-		if within(c.p.rules[name]) {
-			c.recurses[name] = true
-		}
-		states[name] = done
-		return c.recurses[name]
 	}
 	for _, name := range c.p.names {
 		visit(name)
 	}
+}
+
+// size is how many elements an expression has as a regular language, more than
+// maxInline if it is none. The rules that it refers to are known.
+func (c *gbnfCompiler) size(g *gbnf) int {
+	if g.kind == gbnfRule {
+		if c.called[g.text] {
+			return maxInline + 1
+		}
+		return c.sizes[g.text]
+	}
+	size := 1
+	for _, part := range g.parts {
+		if size += c.size(part); size > maxInline {
+			return maxInline + 1
+		}
+	}
+	return size
 }
 
 // checkLeft refuses rules that begin with themselves.
@@ -137,17 +170,11 @@ func (c *gbnfCompiler) checkLeft() error {
 	return nil
 }
 
-// regular reports whether an expression leads to no rule that leads to itself.
-func (c *gbnfCompiler) regular(g *gbnf) bool {
-	return !(g.kind == gbnfRule && c.recurses[g.text]) &&
-		!slices.ContainsFunc(g.parts, func(p *gbnf) bool { return !c.regular(p) })
-}
-
 func (c *gbnfCompiler) rule(name string) *node {
 	if n := c.nodes[name]; n != nil {
 		return n
 	}
-	if !c.recurses[name] {
+	if !c.called[name] {
 		return c.b.lexeme(c.lang(c.p.rules[name]))
 	}
 	n := c.b.newRule()
@@ -157,7 +184,7 @@ func (c *gbnfCompiler) rule(name string) *node {
 }
 
 func (c *gbnfCompiler) node(g *gbnf) *node {
-	if c.regular(g) {
+	if c.size(g) <= maxInline {
 		return c.b.lexeme(c.lang(g))
 	}
 	parts := make([]*node, 0, len(g.parts))

@@ -221,7 +221,7 @@ func (b *builder) shortest(n *node) (least int) {
 		}
 	case nodeRepeat:
 		if n.min > 0 {
-			least = n.min * n.parts[0].least
+			least = min(n.min, tooLong/max(1, n.parts[0].least)+1) * n.parts[0].least
 		}
 	case nodeRule:
 		least = n.rule.least

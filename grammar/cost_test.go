@@ -1,0 +1,68 @@
+package grammar
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Whatever is compiled costs at most about 100 ms and 50 MB, or is refused. The test
+// allows more, as machines are slower than that or busy: what it is after took seconds
+// or never came to an end.
+func TestCost(t *testing.T) {
+	for _, test := range costs() {
+		t.Run(test.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, err := Compile(test.part)
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			bytes := after.TotalAlloc - before.TotalAlloc
+			t.Logf("%v, %d MB, error %.100v", took, bytes>>20, err)
+			if bytes > 100<<20 {
+				t.Errorf("%d MB", bytes>>20)
+			}
+			if test.works && err != nil {
+				t.Errorf("error %.200v", err)
+			}
+		})
+	}
+}
+
+type cost struct {
+	name  string
+	part  Part
+	works bool // it is not refused
+}
+
+func costs() []cost {
+	return []cost{
+		{"GBNF whose rules use others twice", GBNF(doubling(60)), true},
+	}
+}
+
+// doubling is a grammar of so many rules, whose only text has 2^(n-1) bytes.
+func doubling(n int) string {
+	return "root ::= r0\n" + listed(n-1, "\n", func(i int) string { return fmt.Sprintf("r%d ::= r%d r%d", i, i+1, i+1) }) +
+		fmt.Sprintf("\nr%d ::= \"b\"", n-1)
+}
+
+func listed(n int, separator string, item func(i int) string) string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = item(i)
+	}
+	return strings.Join(items, separator)
+}
+
+// Rules that are called and rules that are copied have the same texts.
+func TestDoubling(t *testing.T) {
+	for _, n := range []int{3, 16} { // copied, and called beyond 5,000 elements
+		g := mustCompile(t, GBNF(doubling(n)))
+		all := strings.Repeat("b", 1<<(n-1))
+		wantMatches(t, g, []string{all}, []string{all[1:], all + "b"})
+	}
+}
