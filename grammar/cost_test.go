@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -39,7 +40,20 @@ type cost struct {
 }
 
 func costs() []cost {
+	r := rand.New(rand.NewPCG(1, 2))
+	enum := func(n, length int) JSONSchema {
+		return schemaOf(`{"enum": [` + listed(n, ",", func(int) string { return `"` + random(r, length) + `"` }) + `]}`)
+	}
+	long := random(r, 300_000)
 	return []cost{
+		{"an enum of 10,000 long texts", enum(10_000, 100), true},
+		{"an enum of 10,000 texts", enum(10_000, 30), true},
+		{"a long const", schemaOf(`{"const": "` + long + `"}`), true},
+		{"a long choice", Choices{Values: []string{long, "a"}}, true},
+		{"one long choice", Choices{Values: []string{long}}, true},
+		{"a long expression", Regexp(long), true},
+		{"a long expression without case", Regexp("(?i)" + long), false},
+		{"a long pattern", schemaOf(`{"pattern": "` + long + `"}`), true},
 		{"GBNF whose rules use others twice", GBNF(doubling(60)), true},
 	}
 }
@@ -56,6 +70,17 @@ func listed(n int, separator string, item func(i int) string) string {
 		items[i] = item(i)
 	}
 	return strings.Join(items, separator)
+}
+
+func schemaOf(text string) JSONSchema { return JSONSchema{Schema: []byte(text)} }
+
+// random is a text of so many letters.
+func random(r *rand.Rand, n int) string {
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[r.IntN(52)]
+	}
+	return string(text)
 }
 
 // Rules that are called and rules that are copied have the same texts.

@@ -36,3 +36,12 @@ func (s Bytes) Len() int {
 	}
 	return n
 }
+
+// first returns the least byte of a set that is not empty.
+func (s Bytes) first() byte {
+	i := 0
+	for s[i] == 0 {
+		i++
+	}
+	return byte(64*i + bits.TrailingZeros64(s[i]))
+}

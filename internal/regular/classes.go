@@ -112,6 +112,9 @@ func (s *Space) computeClasses(l Lang) *Classes {
 			c = s.shared.product(c, s.Classes(part))
 		}
 		return c
+	case kindLiteral:
+		first := s.textOf(n)[0]
+		return s.Classes(s.Set(first, first))
 	case kindMultiple:
 		return s.shared.of(func(b byte) int {
 			switch {

@@ -58,6 +58,11 @@ func (s *Space) compute(l Lang, b byte) Lang {
 			return Nothing
 		}
 		return s.multiple(next)
+	case kindLiteral:
+		if s.textOf(&n)[0] != b {
+			return Nothing
+		}
+		return s.afterFirst(n)
 	default:
 		return Nothing
 	}
@@ -148,6 +153,8 @@ func (s *Space) Shortest(l Lang) int {
 	case n.nullable || l == Nothing:
 	case n.kind == kindSet:
 		length = 1
+	case n.kind == kindLiteral:
+		length = len(s.textOf(n))
 	case n.kind == kindConcat:
 		for n.kind == kindConcat {
 			tail := n.b

@@ -137,11 +137,7 @@ func (c *patternCompiler) lang(re *syntax.Regexp) (Lang, error) {
 	case syntax.OpEmptyMatch:
 		return Empty, nil
 	case syntax.OpLiteral:
-		l := Empty
-		for _, r := range slices.Backward(re.Rune) {
-			l = s.Concat(c.char(r, re.Flags&syntax.FoldCase != 0), l)
-		}
-		return l, nil
+		return c.literal(re.Rune, re.Flags&syntax.FoldCase != 0)
 	case syntax.OpCharClass:
 		return c.alphabet(re.Rune...), nil
 	case syntax.OpAnyCharNotNL:
@@ -166,6 +162,9 @@ func (c *patternCompiler) lang(re *syntax.Regexp) (Lang, error) {
 				return Nothing, err
 			}
 		}
+		if len(parts) > maxElements {
+			return Nothing, errTooLong
+		}
 		if re.Op == syntax.OpConcat {
 			return s.Concat(parts...), nil
 		}
@@ -178,6 +177,56 @@ func (c *patternCompiler) lang(re *syntax.Regexp) (Lang, error) {
 func (c *patternCompiler) repeat(re *syntax.Regexp, min, max int) (Lang, error) {
 	l, err := c.lang(re)
 	return c.space.Repeat(l, min, max), err
+}
+
+// maxElements bounds the elements in a row that are not one string.
+const maxElements = 50_000
+
+// literal is characters in a row.
+func (c *patternCompiler) literal(runes []rune, fold bool) (Lang, error) {
+	s := c.space
+	var parts []Lang
+	var text []byte // of the last of them
+	chars := map[rune]Lang{}
+	for _, r := range runes {
+		char, ok := chars[r]
+		if !ok {
+			char = c.char(r, fold)
+			chars[r] = char
+		}
+		if one, ok := s.only(char); ok {
+			text = append(text, one...)
+			continue
+		}
+		parts, text = append(parts, s.Literal(string(text)), char), nil
+		if len(parts) > maxElements {
+			return Nothing, errTooLong
+		}
+	}
+	return s.Concat(append(parts, s.Literal(string(text)))...), nil
+}
+
+var errTooLong = fmt.Errorf("more than %d elements in a row", maxElements)
+
+// only returns the string of a language that has one only, if that can be seen.
+func (s *Space) only(l Lang) (text string, ok bool) {
+	for n := &s.nodes[l]; n.kind == kindConcat; n = &s.nodes[l] {
+		head, ok := s.only(n.a)
+		if !ok {
+			return "", false
+		}
+		text += head
+		l = n.b
+	}
+	switch n := &s.nodes[l]; {
+	case n.kind == kindEmpty:
+		return text, true
+	case n.kind == kindLiteral:
+		return text + s.textOf(n), true
+	case n.kind == kindSet && n.set.Len() == 1:
+		return text + string([]byte{n.set.first()}), true
+	}
+	return "", false
 }
 
 func (c *patternCompiler) char(r rune, fold bool) Lang {

@@ -155,6 +155,23 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
+// A long literal is one language, and its ends are made when they are read.
+func TestLongLiteral(t *testing.T) {
+	text := strings.Repeat("abcdefg", 40_000)
+	s := NewSpace()
+	before := s.Size()
+	l := s.Concat(s.Literal(text), s.Set('x', 'y'))
+	if n := s.Size() - before; n > 3 {
+		t.Errorf("%d languages", n)
+	}
+	if !s.Contains(l, text+"x") || s.Contains(l, text) || s.Contains(l, text[1:]+"x") || s.Contains(l, text[:len(text)-1]+"fx") {
+		t.Error("wrong")
+	}
+	if got := s.Shortest(l); got != len(text)+1 {
+		t.Errorf("the shortest is %d long", got)
+	}
+}
+
 func TestMultiples(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for _, tt := range []struct {

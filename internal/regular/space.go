@@ -30,6 +30,7 @@ const (
 	kindIntersection
 	kindComplement
 	kindMultiple
+	kindLiteral // two bytes or more
 )
 
 // node is the structure of a language.
@@ -40,7 +41,7 @@ type node struct {
 	a, b     Lang   // concatenation; repeat and complement: a
 	parts    []Lang // union, intersection: sorted, different
 	set      Bytes
-	min, max int32
+	min, max int32 // literal: a is the text, of which the language is the end from byte min
 	multiple multiple
 
 	classes *Classes // nil until asked for
@@ -65,6 +66,9 @@ type Space struct {
 	key    []byte // scratch
 	shared sharedClasses
 
+	texts   []string // of literals
+	textIDs map[string]Lang
+
 	anyChar Lang // Nothing until asked for
 	plain   map[Lang]afterPlain
 	wide    map[wide]Lang
@@ -74,7 +78,7 @@ type Space struct {
 
 // NewSpace returns a space with the constant languages only.
 func NewSpace() *Space {
-	s := &Space{byKey: map[string]Lang{}, plain: map[Lang]afterPlain{}, wide: map[wide]Lang{}, shared: newSharedClasses(), searches: -1}
+	s := &Space{byKey: map[string]Lang{}, textIDs: map[string]Lang{}, plain: map[Lang]afterPlain{}, wide: map[wide]Lang{}, shared: newSharedClasses(), searches: -1}
 	s.nodes = append(s.nodes,
 		node{kind: kindNothing, life: dead},
 		node{kind: kindEmpty, nullable: true, life: alive},
@@ -132,14 +136,40 @@ func (s *Space) Bytes(set Bytes) Lang {
 	return s.intern(node{kind: kindSet, set: set})
 }
 
-// Literal returns one string.
+// Literal returns one string. However long it is, it is a single language until it is
+// read.
 func (s *Space) Literal(text string) Lang {
-	l := Empty
-	for i := len(text) - 1; i >= 0; i-- {
-		l = s.Concat(s.Set(text[i], text[i]), l)
+	switch len(text) {
+	case 0:
+		return Empty
+	case 1:
+		return s.Set(text[0], text[0])
 	}
-	return l
+	id, ok := s.textIDs[text]
+	if !ok {
+		id = Lang(len(s.texts))
+		s.texts = append(s.texts, text)
+		s.textIDs[text] = id
+	}
+	return s.intern(node{kind: kindLiteral, a: id})
 }
+
+// sharedEnd bounds the ends of literals that are one language if they are equal.
+// Longer ones are known by the literal they are of, as else each step through a text
+// would look at all that is left of it.
+const sharedEnd = 64
+
+// afterFirst returns what follows the first byte of a literal.
+func (s *Space) afterFirst(n node) Lang {
+	n.min++
+	if end := s.textOf(&n); len(end) <= sharedEnd {
+		return s.Literal(end)
+	}
+	return s.intern(node{kind: kindLiteral, a: n.a, min: n.min})
+}
+
+// textOf returns the string of a literal.
+func (s *Space) textOf(n *node) string { return s.texts[n.a][n.min:] }
 
 // Literals returns a set of strings. Common beginnings are shared, so that many
 // strings cost no more than one where they differ.
@@ -178,7 +208,11 @@ func (s *Space) literals(texts []string, at int) Lang {
 		for n < len(texts) && texts[n][at] == b {
 			n++
 		}
-		parts = append(parts, s.Concat(s.Set(b, b), s.literals(texts[:n], at+1)))
+		if n == 1 {
+			parts = append(parts, s.Literal(texts[0][at:]))
+		} else {
+			parts = append(parts, s.Concat(s.Set(b, b), s.literals(texts[:n], at+1)))
+		}
 		texts = texts[n:]
 	}
 	return s.Union(parts...)
