@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -37,30 +39,100 @@ const (
 const maxNesting = 500
 
 // parseJSON reads one value.
-func parseJSON(data []byte) (*value, error) {
-	if !utf8.Valid(data) {
+func parseJSON(data []byte) (*value, error) { return (&jsonParser{data: data}).parse() }
+
+// jsonParser reads a value.
+type jsonParser struct {
+	data []byte
+	dec  *json.Decoder
+	path []string // to where it is, for errors
+
+	strict bool // names that stand twice and halves of surrogate pairs are errors
+}
+
+func (p *jsonParser) parse() (*value, error) {
+	if !utf8.Valid(p.data) {
 		return nil, errors.New("it is not valid UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	v, err := parseValue(dec, 0)
+	p.dec = json.NewDecoder(bytes.NewReader(p.data))
+	p.dec.UseNumber()
+	v, err := p.value()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("text after the JSON value")
 	}
 	return v, nil
 }
 
-func parseValue(dec *json.Decoder, depth int) (*value, error) {
-	if depth > maxNesting {
-		return nil, fmt.Errorf("nested deeper than %d", maxNesting)
+func (p *jsonParser) errorf(format string, args ...any) error {
+	path := ""
+	for _, name := range p.path {
+		path += "/" + escapePointer(name)
 	}
-	token, err := dec.Token()
+	return fmt.Errorf("%s: %w", cmpPath(abbreviate(path)), fmt.Errorf(format, args...))
+}
+
+// abbreviate leaves out the middle of a text that is too long for a message.
+func abbreviate(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most/2], "") + "…" + strings.ToValidUTF8(text[len(text)-most/2:], "")
+}
+
+// token reads a token, and makes sure that a string has no half of a surrogate pair:
+// the decoder puts another character in its place.
+func (p *jsonParser) token() (json.Token, error) {
+	start := p.dec.InputOffset()
+	token, err := p.dec.Token()
+	if text, ok := token.(string); ok && p.strict && strings.ContainsRune(text, utf8.RuneError) {
+		if half := halfSurrogate(p.data[start:p.dec.InputOffset()]); half != "" {
+			return nil, p.errorf("%s is half of a character", half)
+		}
+	}
+	return token, err
+}
+
+// halfSurrogate returns the first escape in JSON that is half of a surrogate pair
+// without the other, "" if there is none.
+func halfSurrogate(text []byte) string {
+	unit := func(at int) rune {
+		if at+6 > len(text) || text[at] != '\\' || text[at+1] != 'u' {
+			return -1
+		}
+		n, err := strconv.ParseUint(string(text[at+2:at+6]), 16, 16)
+		if err != nil {
+			return -1
+		}
+		return rune(n)
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		switch r := unit(i); {
+		case utf16.IsSurrogate(r) && utf16.DecodeRune(r, unit(i+6)) == utf8.RuneError:
+			return string(text[i : i+6])
+		case utf16.IsSurrogate(r):
+			i += 6 + 5
+		default:
+			i++ // what is escaped
+		}
+	}
+	return ""
+}
+
+func (p *jsonParser) value() (*value, error) {
+	if len(p.path) > maxNesting {
+		return nil, p.errorf("nested deeper than %d", maxNesting)
+	}
+	token, err := p.token()
 	if err != nil {
 		return nil, err
 	}
@@ -78,19 +150,24 @@ func parseValue(dec *json.Decoder, depth int) (*value, error) {
 	if token == json.Delim('{') {
 		v.kind, v.members = valueObject, map[string]*value{}
 	}
-	for dec.More() {
-		name := ""
+	for p.dec.More() {
+		name := strconv.Itoa(len(v.items))
 		if v.kind == valueObject {
-			token, err := dec.Token()
+			token, err := p.token()
 			if err != nil {
 				return nil, err
 			}
 			name = token.(string) // the decoder allows nothing else
 		}
-		item, err := parseValue(dec, depth+1)
+		p.path = append(p.path, name)
+		if p.strict && v.members[name] != nil {
+			return nil, p.errorf("it stands there twice")
+		}
+		item, err := p.value()
 		if err != nil {
 			return nil, err
 		}
+		p.path = p.path[:len(p.path)-1]
 		if v.kind == valueArray {
 			v.items = append(v.items, item)
 			continue
@@ -100,7 +177,7 @@ func parseValue(dec *json.Decoder, depth int) (*value, error) {
 		}
 		v.members[name] = item
 	}
-	_, err = dec.Token()
+	_, err = p.dec.Token()
 	return v, err
 }
 

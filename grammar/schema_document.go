@@ -42,7 +42,7 @@ var (
 const maxSchemas = 100_000
 
 func parseSchema(text []byte) (*document, error) {
-	v, err := parseJSON(text)
+	v, err := (&jsonParser{data: text, strict: true}).parse()
 	if err != nil {
 		return nil, err
 	}
