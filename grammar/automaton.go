@@ -26,6 +26,7 @@ type automaton struct {
 	states map[string]*state
 	key    []byte
 	masks  int // bytes
+	again  int // configurations that differ from others of their state by the stack only
 }
 
 // Limits of what an automaton keeps. Beyond the soft limit a new one is begun for
@@ -36,6 +37,10 @@ const (
 	softLangs  = 500_000
 	maxConfigs = 20_000
 	maxMasks   = 64 << 20 // bytes
+
+	// Grammars that are ambiguous without end have ever more stacks for a language.
+	softAgain = 100_000
+	hardAgain = 400_000
 )
 
 // TooComplexError says that a grammar needs more states than is sensible.
@@ -306,12 +311,20 @@ func (a *automaton) intern(c *collector) *state {
 			s.classes = a.b.space.Product(s.classes, a.b.space.Classes(cfg.lang))
 		}
 	}
+	for i := 1; i < len(s.configs); i++ {
+		if s.configs[i].lang == s.configs[i-1].lang {
+			a.again++
+		}
+	}
 	s.next = make([]atomic.Pointer[state], len(s.classes.First))
-	if n := len(a.states); n > softStates || a.b.space.Size() > softLangs {
+	if n := len(a.states); n > softStates || a.b.space.Size() > softLangs || a.again > softAgain {
 		a.full.Store(true)
 		if n > hardStates {
 			s = &state{a: a, err: errTooMany, classes: a.b.space.Uniform(), next: make([]atomic.Pointer[state], 1)}
 		}
+	}
+	if a.again > hardAgain {
+		s = &state{a: a, err: errAmbiguous, classes: a.b.space.Uniform(), next: make([]atomic.Pointer[state], 1)}
 	}
 	a.states[string(key)] = s
 	return s
@@ -319,6 +332,7 @@ func (a *automaton) intern(c *collector) *state {
 
 var (
 	errUndecided = &TooComplexError{"it takes too long to find out whether a pattern with its conditions can be fulfilled"}
+	errAmbiguous = &TooComplexError{fmt.Sprintf("one output can be read in more than %d ways", hardAgain)}
 	errTooMany   = &TooComplexError{fmt.Sprintf("one output needs more than %d states", hardStates)}
 )
 

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -55,6 +56,25 @@ func costs() []cost {
 		{"a long expression without case", Regexp("(?i)" + long), false},
 		{"a long pattern", schemaOf(`{"pattern": "` + long + `"}`), true},
 		{"GBNF whose rules use others twice", GBNF(doubling(60)), true},
+	}
+}
+
+// A text that can be read in ever more ways is given up.
+func TestAmbiguous(t *testing.T) {
+	g := mustCompile(t, GBNF("root ::= \"a\" root | r2\nr2 ::= \"a\" r2 r2 | \"a\""))
+	wantMatches(t, g, []string{"a", strings.Repeat("a", 300)}, []string{"", "ab"})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	_, err := g.Match(strings.Repeat("a", 3000))
+	runtime.ReadMemStats(&after)
+	t.Logf("%v, %d MB", time.Since(start), (after.TotalAlloc-before.TotalAlloc)>>20)
+	var complex *TooComplexError
+	if !errors.As(err, &complex) || after.TotalAlloc-before.TotalAlloc > 200<<20 {
+		t.Errorf("error %v, %d MB", err, (after.TotalAlloc-before.TotalAlloc)>>20)
+	}
+	if ok, err := g.Match("aaa"); !ok || err != nil { // a new generation is not concerned
+		t.Errorf("then %t, %v", ok, err)
 	}
 }
 
