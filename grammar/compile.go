@@ -321,13 +321,22 @@ func (b *builder) number(decimals int) regular.Lang {
 func (b *builder) match(expr string) (regular.Lang, error) {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
-		return regular.Nothing, err
+		return regular.Nothing, shortSyntax(err)
 	}
 	l, err := b.space.Match(re, b.space.Runes)
 	if err != nil {
-		return regular.Nothing, fmt.Errorf("the expression %q: %w", expr, err)
+		return regular.Nothing, fmt.Errorf("the expression %q: %w", abbreviate(expr), err)
 	}
 	return l, nil
+}
+
+// shortSyntax abbreviates what an error of a regular expression quotes of it.
+func shortSyntax(err error) error {
+	var wrong *syntax.Error
+	if errors.As(err, &wrong) {
+		return &syntax.Error{Code: wrong.Code, Expr: abbreviate(wrong.Expr)}
+	}
+	return err
 }
 
 func checkChoices(values []string) error {

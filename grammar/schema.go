@@ -108,16 +108,31 @@ func compileSchema(b *builder, text []byte) (c *schemaCompiler, start *node, err
 				panic(r)
 			}
 			err = raised.err
+			if !raised.placed && len(c.within) > 0 {
+				err = fmt.Errorf("%s: %w", cmpPath(abbreviate(c.within[len(c.within)-1].path)), err)
+			}
 		}
 	}()
 	return c, c.value(c.conj([]*schema{doc.root}, nil)), nil
 }
 
-// schemaPanic ends the compilation of a schema.
-type schemaPanic struct{ err error }
+// schemaPanic ends the compilation of a schema. Without a place the error is of the
+// schema that is being worked on.
+type schemaPanic struct {
+	err    error
+	placed bool
+}
+
+// enter notes that a schema is worked on, until what it returns is called. It must
+// not be deferred: when the compilation fails, what was worked on is asked for.
+func (c *schemaCompiler) enter(s *schema) (leave func()) {
+	n := len(c.within)
+	c.within = append(c.within, s)
+	return func() { c.within = c.within[:n] }
+}
 
 func (c *schemaCompiler) fail(at *schema, format string, args ...any) {
-	panic(schemaPanic{fmt.Errorf("%s: %w", cmpPath(at.path), fmt.Errorf(format, args...))})
+	panic(schemaPanic{fmt.Errorf("%s: %w", cmpPath(abbreviate(at.path)), fmt.Errorf(format, args...)), true})
 }
 
 func cmpPath(path string) string {

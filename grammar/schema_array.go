@@ -63,7 +63,7 @@ func (c *schemaCompiler) arrayRule(a *arrays) *node {
 // number of items and of those that count.
 func (c *schemaCompiler) countingArray(a *arrays) *node {
 	if len(a.contains) > 2 {
-		panic(schemaPanic{errors.New("more than two conditions on what an array contains come together")})
+		panic(schemaPanic{err: errors.New("more than two conditions on what an array contains come together")})
 	}
 	last := max(len(a.prefix), a.min, 1) // items from here on are alike
 	if a.max != regular.Unbounded {
@@ -89,7 +89,7 @@ func (c *schemaCompiler) countingArray(a *arrays) *node {
 			return n
 		}
 		if len(known) > maxCounted {
-			panic(schemaPanic{fmt.Errorf("an array counts more than %d states", maxCounted)})
+			panic(schemaPanic{err: fmt.Errorf("an array counts more than %d states", maxCounted)})
 		}
 		r := c.b.newRule()
 		known[k] = r

@@ -22,8 +22,11 @@ func (c *schemaCompiler) trySatisfy(a *conj) (is, certain bool) {
 	case a.fits == trying:
 		return false, false
 	}
+	leave := c.enter(c.schemaOf(a))
 	s := c.setOf(a)
-	if s.null || s.yes || s.no || c.alive(s.numbers) || c.alive(s.texts) {
+	simple := s.null || s.yes || s.no || c.alive(s.numbers) || c.alive(s.texts)
+	leave()
+	if simple {
 		a.fits = some
 		return true, true
 	}
@@ -98,9 +101,16 @@ func (c *schemaCompiler) value(a *conj) *node {
 	if a.node != nil {
 		return a.node
 	}
+	leave := c.enter(c.schemaOf(a))
+	c.makeRule(a)
+	leave() // not deferred: see enter
+	return a.node
+}
+
+func (c *schemaCompiler) makeRule(a *conj) {
 	if !c.satisfiable(a) {
 		a.node = c.b.nothing
-		return a.node
+		return
 	}
 	rule := c.b.newRule()
 	a.node = rule
@@ -113,7 +123,6 @@ func (c *schemaCompiler) value(a *conj) *node {
 		parts = append(parts, c.objectRule(o))
 	}
 	rule.rule = c.b.choice(parts...)
-	return rule
 }
 
 // scalars is the values of a set that are neither arrays nor objects, as JSON.

@@ -1,7 +1,6 @@
 package grammar
 
 import (
-	"fmt"
 	"math/big"
 	"regexp/syntax"
 	"slices"
@@ -19,6 +18,7 @@ type schemaCompiler struct {
 	space       *regular.Space
 	doc         *document
 	unsupported []Unsupported
+	within      []*schema // those being worked on
 
 	conjs           map[string]*conj
 	anything, never *conj
@@ -58,6 +58,7 @@ func (c *schemaCompiler) expand(s *schema) *set {
 		return &set{}
 	}
 	s.expanding = true
+	leave := c.enter(s)
 	result := c.universe()
 	for _, name := range s.v.names {
 		if part := c.keyword(s, name, s.v.members[name]); part != nil {
@@ -65,6 +66,7 @@ func (c *schemaCompiler) expand(s *schema) *set {
 		}
 	}
 	result = c.unevaluated(s, result)
+	leave()
 	s.set, s.expanding = result, false
 	return result
 }
@@ -138,7 +140,7 @@ func (c *schemaCompiler) want(s *schema, name string, v *value, kind valueKind) 
 func (c *schemaCompiler) sub(s *schema, v *value) *schema {
 	sub, err := c.doc.collect(v, s.path, s.base)
 	if err != nil {
-		panic(schemaPanic{err})
+		panic(schemaPanic{err, true})
 	}
 	return sub
 }
@@ -336,11 +338,15 @@ func (c *schemaCompiler) textual(s *schema, name string, v *value) *set {
 func (c *schemaCompiler) pattern(s *schema, name, expr string) regular.Lang {
 	re, err := syntax.Parse(fromECMA(expr), syntax.Perl|syntax.DotNL)
 	if err != nil {
-		c.fail(s, "%s: %w", name, fmt.Errorf("the expression %q: %w", expr, err))
+		c.failPattern(s, name, expr, err)
 	}
 	l, err := c.space.Search(re, c.char)
 	if err != nil {
-		c.fail(s, "%s: %w", name, fmt.Errorf("the expression %q: %w", expr, err))
+		c.failPattern(s, name, expr, err)
 	}
 	return l
+}
+
+func (c *schemaCompiler) failPattern(s *schema, name, expr string, err error) {
+	c.fail(s, "%s: the expression %q: %w", name, abbreviate(expr), shortSyntax(err))
 }

@@ -30,7 +30,7 @@ func (c *schemaCompiler) objectRule(o *objects) *node {
 	}
 	others := c.otherMembers(o)
 	if len(o.exists) > 1 {
-		panic(schemaPanic{errors.New("more than one condition on members of an object that have no name come together")})
+		panic(schemaPanic{err: errors.New("more than one condition on members of an object that have no name come together")})
 	}
 	e := objectEmitter{c: c, o: o, names: names, loose: loose, others: others, known: map[objectKey]*node{}}
 	// A name that comes twice counts once, so other members cannot be counted upon.
@@ -92,7 +92,7 @@ func (e *objectEmitter) rule(k objectKey) *node {
 		return n
 	}
 	if len(e.known) > maxCounted {
-		panic(schemaPanic{fmt.Errorf("an object counts more than %d states", maxCounted)})
+		panic(schemaPanic{err: fmt.Errorf("an object counts more than %d states", maxCounted)})
 	}
 	b := e.c.b
 	r := b.newRule()

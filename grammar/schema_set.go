@@ -103,7 +103,7 @@ func (c *schemaCompiler) conj(pos, neg []*schema) *conj {
 		return known
 	}
 	if len(c.conjs) > maxConjs {
-		panic(schemaPanic{errors.New("too many combinations of schemas")})
+		panic(schemaPanic{err: errors.New("too many combinations of schemas")})
 	}
 	made := &conj{id: len(c.conjs), pos: pos, neg: neg}
 	c.conjs[key.String()] = made
@@ -222,7 +222,7 @@ func products[T any](a, b []*T, intersect func(x, y *T) *T) (list []*T) {
 	return list
 }
 
-var errTooManyAlternatives = schemaPanic{errors.New("too many alternatives come together")}
+var errTooManyAlternatives = schemaPanic{err: errors.New("too many alternatives come together")}
 
 // both returns what is in two languages, both of which are parts of a whole.
 func (c *schemaCompiler) both(a, b, whole regular.Lang) regular.Lang {
@@ -332,7 +332,7 @@ func (c *schemaCompiler) intersectObjects(a, b *objects) *objects {
 func (c *schemaCompiler) alive(l regular.Lang) bool {
 	is, ok := c.space.Alive(l)
 	if !ok {
-		panic(schemaPanic{errUndecided})
+		panic(schemaPanic{err: errUndecided})
 	}
 	return is
 }
