@@ -55,6 +55,19 @@ func costs() []cost {
 		{"a long expression", Regexp(long), true},
 		{"a long expression without case", Regexp("(?i)" + long), false},
 		{"a long pattern", schemaOf(`{"pattern": "` + long + `"}`), true},
+		{"maxProperties", schemaOf(`{"maxProperties": 1000000000}`), false},
+		{"minProperties", schemaOf(`{"minProperties": 1000000000}`), false},
+		{"10,000 properties", schemaOf(`{"properties": {` + listed(10_000, ",", func(i int) string {
+			return fmt.Sprintf(`"property %d": {"type": "string"}`, i)
+		}) + `}}`), true},
+		{"30 patterns in allOf", schemaOf(`{"allOf": [` + listed(30, ",", func(i int) string { return fmt.Sprintf(`{"pattern": "a.{%d}b"}`, i) }) + `]}`), false},
+		{"30 patterns in oneOf", schemaOf(`{"oneOf": [` + listed(30, ",", func(i int) string { return fmt.Sprintf(`{"type": "string", "pattern": "a.{%d}b"}`, i) }) + `]}`), false},
+		{"12 patternProperties", schemaOf(`{"patternProperties": {` + listed(12, ",", func(i int) string { return fmt.Sprintf(`"a.{%d}b": {"type": "string"}`, i) }) + `}}`), false},
+		{"a long minLength", schemaOf(`{"type": "string", "minLength": 100000, "pattern": "^a*$"}`), false},
+		{"a large minimum", schemaOf(`{"type": "number", "minimum": 1e308}`), true},
+		{"GBNF of 60,000 rules", GBNF(listed(60_000, "\n", func(i int) string {
+			return fmt.Sprintf("r%d ::= \"a\" r%d", i, i+1)
+		}) + "\nr60000 ::= \"b\"\nroot ::= r0"), false},
 		{"GBNF whose rules use others twice", GBNF(doubling(60)), true},
 	}
 }

@@ -32,6 +32,9 @@ const (
 	gbnfRule
 )
 
+// maxRules bounds a grammar.
+const maxRules = 10_000
+
 // gbnfParser reads the notation.
 type gbnfParser struct {
 	text  string
@@ -88,7 +91,9 @@ func parseGBNF(text string) (*gbnfParser, error) {
 			return nil, p.errorf(p.at, "want a new line after the rule %s", name)
 		}
 		if p.rules[name] == nil {
-			p.names = append(p.names, name)
+			if p.names = append(p.names, name); len(p.names) > maxRules {
+				return nil, &TooComplexError{fmt.Sprintf("more than %d rules", maxRules)}
+			}
 		}
 		p.rules[name] = body // the last one counts, as in llama.cpp
 	}

@@ -39,6 +39,7 @@ type builder struct {
 	nothing *node
 	empty   *node
 	lexemes map[regular.Lang]*node
+	free    regular.Lang // see anyText; Nothing until asked for
 }
 
 type repeatKey struct {
@@ -145,23 +146,24 @@ func (b *builder) rest(n *node) *node {
 // prune takes out the ways that lead to no text, and reports whether any is left.
 func (b *builder) prune(root *node) (bool, error) {
 	var nodes []*node
-	seen := map[*node]bool{root: true}
+	seen := make([]bool, b.n)
+	seen[root.id] = true
 	for queue := []*node{root}; len(queue) > 0; {
 		n := queue[0]
 		queue = queue[1:]
 		nodes = append(nodes, n)
 		for _, p := range n.below() {
-			if !seen[p] {
-				seen[p] = true
+			if !seen[p.id] {
+				seen[p.id] = true
 				queue = append(queue, p)
 			}
 		}
 	}
-	good := map[*node]bool{}
+	good := make([]bool, b.n) // by their number
 	for changed := true; changed; {
 		changed = false
 		for _, n := range slices.Backward(nodes) { // what is below comes later in the list
-			if good[n] {
+			if good[n.id] {
 				continue
 			}
 			is, err := b.productive(n, good)
@@ -169,34 +171,34 @@ func (b *builder) prune(root *node) (bool, error) {
 				return false, err
 			}
 			if is {
-				good[n], changed = true, true
+				good[n.id], changed = true, true
 			}
 		}
 	}
 	for _, n := range nodes {
 		switch {
 		case n.kind == nodeChoice:
-			n.parts = slices.DeleteFunc(n.parts, func(p *node) bool { return !good[p] })
-		case n.kind == nodeRepeat && !good[n.parts[0]]: // none of them
+			n.parts = slices.DeleteFunc(n.parts, func(p *node) bool { return !good[p.id] })
+		case n.kind == nodeRepeat && !good[n.parts[0].id]: // none of them
 			n.kind, n.parts = nodeSequence, nil
 		}
 	}
 	b.measure(nodes, good)
-	return good[root], nil
+	return good[root.id], nil
 }
 
 // tooLong is more than any shortest text.
 const tooLong = 1 << 40
 
 // measure finds the lengths of the shortest texts.
-func (b *builder) measure(nodes []*node, good map[*node]bool) {
+func (b *builder) measure(nodes []*node, good []bool) {
 	for _, n := range nodes {
 		n.least = tooLong
 	}
 	for changed := true; changed; {
 		changed = false
 		for _, n := range slices.Backward(nodes) {
-			if !good[n] {
+			if !good[n.id] {
 				continue
 			}
 			if least := b.shortest(n); least < n.least {
@@ -238,7 +240,7 @@ func (n *node) below() []*node {
 }
 
 // productive reports whether a node has a text, if the good ones have.
-func (b *builder) productive(n *node, good map[*node]bool) (bool, error) {
+func (b *builder) productive(n *node, good []bool) (bool, error) {
 	switch n.kind {
 	case nodeLexeme:
 		is, ok := b.space.Alive(n.lang)
@@ -247,13 +249,13 @@ func (b *builder) productive(n *node, good map[*node]bool) (bool, error) {
 		}
 		return is, nil
 	case nodeSequence:
-		return !slices.ContainsFunc(n.parts, func(p *node) bool { return !good[p] }), nil
+		return !slices.ContainsFunc(n.parts, func(p *node) bool { return !good[p.id] }), nil
 	case nodeChoice:
-		return slices.ContainsFunc(n.parts, func(p *node) bool { return good[p] }), nil
+		return slices.ContainsFunc(n.parts, func(p *node) bool { return good[p.id] }), nil
 	case nodeRepeat:
-		return n.min == 0 || good[n.parts[0]], nil
+		return n.min == 0 || good[n.parts[0].id], nil
 	case nodeRule:
-		return good[n.rule], nil
+		return good[n.rule.id], nil
 	default:
 		return true, nil
 	}

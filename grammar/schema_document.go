@@ -129,9 +129,9 @@ func (d *document) collect(v *value, path, base string) (*schema, error) {
 	return s, nil
 }
 
-func escapePointer(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+func escapePointer(name string) string { return pointerEscapes.Replace(name) }
 
 func resolveURI(base, ref string) (string, error) {
 	b, err := url.Parse(base)

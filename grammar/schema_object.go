@@ -44,8 +44,13 @@ func (c *schemaCompiler) objectRule(o *objects) *node {
 	if e.most != regular.Unbounded && len(others) == 0 && e.most >= len(names)+len(loose) {
 		e.most = regular.Unbounded
 	}
+	if len(others) > 0 && max(e.min, e.most) > maxCounted {
+		panic(errManyMembers)
+	}
 	return c.b.sequence(c.b.literal("{"), e.rule(objectKey{}))
 }
+
+var errManyMembers = schemaPanic{err: fmt.Errorf("an object counts more than %d states", maxCounted)}
 
 // otherMembers returns the members without a declared name that can be there.
 func (c *schemaCompiler) otherMembers(o *objects) []others {
@@ -92,7 +97,7 @@ func (e *objectEmitter) rule(k objectKey) *node {
 		return n
 	}
 	if len(e.known) > maxCounted {
-		panic(schemaPanic{err: fmt.Errorf("an object counts more than %d states", maxCounted)})
+		panic(errManyMembers)
 	}
 	b := e.c.b
 	r := b.newRule()

@@ -32,6 +32,13 @@ func (c *schemaCompiler) char(ranges ...rune) regular.Lang {
 // anyText is what may stand between quotes if nothing is said about the text, with
 // all of JSON's escapes but halves of surrogate pairs.
 func (b *builder) anyText() regular.Lang {
+	if b.free == regular.Nothing {
+		b.free = b.makeText()
+	}
+	return b.free
+}
+
+func (b *builder) makeText() regular.Lang {
 	s := b.space
 	hex := s.Bytes(regular.Range('0', '9').Union(regular.Range('a', 'f')).Union(regular.Range('A', 'F')))
 	d, D := s.Literal("d"), s.Literal("D")

@@ -181,11 +181,30 @@ func (s *Space) Shortest(l Lang) int {
 	return length
 }
 
+// longerThanSearch reports whether a search for a string of l is vain, as it would be
+// too long.
+func (s *Space) longerThanSearch(l Lang) bool {
+	most := maxSearch
+	if s.searches >= 0 {
+		most = min(most, s.searches)
+	}
+	n := &s.nodes[l]
+	return n.kind == kindIntersection && slices.ContainsFunc(n.parts, func(part Lang) bool {
+		return !s.nodes[part].opaque && s.Shortest(part) > most
+	})
+}
+
+// usualWeight is that of the derivatives of one language in most searches.
+const usualWeight = 8
+
 // search looks for a string, the shortest first, through the derivatives.
 func (s *Space) search(l Lang) (is, ok bool) {
 	type step struct {
 		lang Lang
 		from int
+	}
+	if s.longerThanSearch(l) {
+		return false, false
 	}
 	steps := []step{{l, -1}}
 	seen := map[Lang]bool{l: true}
@@ -200,15 +219,16 @@ func (s *Space) search(l Lang) (is, ok bool) {
 		if len(steps) > maxSearch || s.searches == 0 {
 			return false, false
 		}
-		if s.searches > 0 {
-			s.searches--
-		}
+		weight := s.weight
 		for class := range s.Classes(at).First {
 			next := s.deriveClass(at, uint8(class))
 			if next != Nothing && s.nodes[next].life != dead && !seen[next] {
 				seen[next] = true
 				steps = append(steps, step{next, i})
 			}
+		}
+		if s.searches > 0 {
+			s.searches = max(0, s.searches-max(1, (s.weight-weight)/usualWeight))
 		}
 	}
 	for _, st := range steps {

@@ -73,6 +73,7 @@ type Space struct {
 	plain   map[Lang]afterPlain
 	wide    map[wide]Lang
 
+	weight   int // of the languages made, by their size
 	searches int // languages that searches may still look at; -1: no limit for all together
 }
 
@@ -87,7 +88,8 @@ func NewSpace() *Space {
 }
 
 // LimitSearch bounds how many languages [Space.Alive] may look at from now on, in all
-// calls together, as each bounds only its own; -1 is no limit.
+// calls together, as each bounds only its own; -1 is no limit. One whose derivatives
+// are many or large counts as several.
 func (s *Space) LimitSearch(n int) { s.searches = n }
 
 // Size returns the number of languages in the space.
@@ -119,6 +121,7 @@ func (s *Space) intern(n node) Lang {
 		return l
 	}
 	l := Lang(len(s.nodes))
+	s.weight += 1 + len(n.parts)/4
 	n.parts = slices.Clone(n.parts)
 	s.nodes = append(s.nodes, n)
 	s.byKey[string(key)] = l
