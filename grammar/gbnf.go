@@ -105,6 +105,14 @@ func (c *gbnfCompiler) size(g *gbnf) int {
 	return size
 }
 
+// each calls f with an expression and those in it.
+func (g *gbnf) each(f func(*gbnf)) {
+	f(g)
+	for _, part := range g.parts {
+		part.each(f)
+	}
+}
+
 // checkLeft refuses rules that begin with themselves.
 func (c *gbnfCompiler) checkLeft() error {
 	nullable := map[string]bool{}
@@ -124,12 +132,18 @@ func (c *gbnfCompiler) checkLeft() error {
 		}
 		return false
 	}
-	for changed := true; changed; {
-		changed = false
-		for _, name := range c.p.names {
-			if !nullable[name] && empty(c.p.rules[name]) {
-				nullable[name], changed = true, true
+	users := map[string][]string{} // the rules that refer to one
+	for _, name := range c.p.names {
+		c.p.rules[name].each(func(g *gbnf) {
+			if g.kind == gbnfRule {
+				users[g.text] = append(users[g.text], name)
 			}
+		})
+	}
+	for look := slices.Clone(c.p.names); len(look) > 0; look = look[1:] {
+		if name := look[0]; !nullable[name] && empty(c.p.rules[name]) {
+			nullable[name] = true
+			look = append(look, users[name]...)
 		}
 	}
 	const open, done = 1, 2
