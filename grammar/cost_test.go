@@ -7,25 +7,21 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Whatever is compiled costs at most about 100 ms and 50 MB, or is refused. The test
-// allows more, as machines are slower than that or busy: what it is after took seconds
-// or never came to an end.
+// looks at memory only, which does not depend on the machine, and allows more of it: what
+// it is after took gigabytes or never came to an end.
 func TestCost(t *testing.T) {
 	for _, test := range costs() {
 		t.Run(test.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
 			_, err := Compile(test.part)
-			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			bytes := after.TotalAlloc - before.TotalAlloc
-			t.Logf("%v, %d MB, error %.100v", took, bytes>>20, err)
-			if bytes > 100<<20 || took > 3*time.Second {
-				t.Errorf("%v, %d MB", took, bytes>>20)
+			if bytes > 100<<20 {
+				t.Errorf("%d MB", bytes>>20)
 			}
 			if test.works && err != nil {
 				t.Errorf("error %.200v", err)
@@ -81,10 +77,9 @@ func TestAmbiguous(t *testing.T) {
 	wantMatches(t, g, []string{"a", strings.Repeat("a", 300)}, []string{"", "ab"})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
 	_, err := g.Match(strings.Repeat("a", 3000))
 	runtime.ReadMemStats(&after)
-	t.Logf("%v, %d MB", time.Since(start), (after.TotalAlloc-before.TotalAlloc)>>20)
+	t.Logf("%d MB", (after.TotalAlloc-before.TotalAlloc)>>20)
 	var complex *TooComplexError
 	if !errors.As(err, &complex) || after.TotalAlloc-before.TotalAlloc > 200<<20 {
 		t.Errorf("error %v, %d MB", err, (after.TotalAlloc-before.TotalAlloc)>>20)
