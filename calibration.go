@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -37,9 +38,16 @@ const (
 // MinLabelled is how many labelled examples a calibration needs at least.
 const MinLabelled = 8
 
-func (c *Calibration) validate() error {
+// validate reports what cannot be, for a signature whose last output this is.
+func (c *Calibration) validate(output Field) error {
 	if c == nil {
 		return nil
+	}
+	values := output.closedSet()
+	for v := range c.Bias {
+		if values != nil && !slices.Contains(values, v) {
+			return fmt.Errorf("a calibration has a bias for %q, but field %q has one of %s", v, output.Name, strings.Join(values, ", "))
+		}
 	}
 	if t := c.Temperature; !(t >= 0) || math.IsInf(t, 0) {
 		return fmt.Errorf("the temperature %v of a calibration is not a number of 0 or more", t)
@@ -66,8 +74,9 @@ func (c *Calibration) apply(values []string, logprobs []float64) *Choice {
 }
 
 // Calibrate finds the calibration of a predictor whose last output is one of a closed
-// set, for the LM and the adapter that its calls use. Labelled examples have inputs and
-// that output; the other methods use the inputs only, and contextual none.
+// set, for the LM and the adapter that its calls use; that of a [Predict] is its
+// [Predict.Predictor]. Labelled examples, [MinLabelled] or more, have inputs and that
+// output; the other methods use the inputs only, and contextual none.
 func Calibrate(ctx context.Context, p *Predictor, method CalibrationMethod, examples []Example) (*Calibration, error) {
 	values := p.sig.outputs[len(p.sig.outputs)-1].closedSet()
 	if values == nil {
@@ -170,6 +179,14 @@ func fitCalibration(method CalibrationMethod, values []string, scored []scoredEx
 	if len(scored) == 0 || method == CalibrateLabelled && len(scored) < MinLabelled {
 		return nil, fmt.Errorf("calibrating: %d examples are too few; %s needs %d", len(scored), method, map[bool]int{true: MinLabelled, false: 1}[method == CalibrateLabelled])
 	}
+	if classes := map[int]bool{}; method == CalibrateLabelled {
+		for _, s := range scored {
+			classes[s.label] = true
+		}
+		if len(classes) == 1 && len(values) > 1 {
+			return nil, fmt.Errorf("calibrating: all %d examples are %q; give some of other values too", len(scored), values[scored[0].label])
+		}
+	}
 	for i, v := range values {
 		switch method {
 		case CalibrateLabelled:
@@ -231,12 +248,23 @@ func midrange(v []float64) float64 {
 
 // fitTemperature finds the temperature under which the labels are most probable
 // ("temperature scaling", Guo et al., On Calibration of Modern Neural Networks, 2017),
-// by golden-section search over its logarithm.
+// by golden-section search over its logarithm. Few examples that are all right would make
+// it sure of itself without bounds; so the label of one of n counts as (n+1)/(n+2) of the
+// truth and the others as the rest (Platt, Probabilistic Outputs for Support Vector
+// Machines, 1999).
 func fitTemperature(c *Calibration, values []string, scored []scoredExample) float64 {
+	n := float64(len(scored))
+	truth, others := (n+1)/(n+2), 1/(n+2)/float64(max(1, len(values)-1))
 	loss := func(logT float64) (sum float64) {
 		t := Calibration{Bias: c.Bias, Temperature: math.Exp(logT)}
 		for _, s := range scored {
-			sum -= math.Log(max(t.apply(values, s.logprobs).Probs[s.label], 1e-12))
+			for i, p := range t.apply(values, s.logprobs).Probs {
+				weight := others
+				if i == s.label {
+					weight = truth
+				}
+				sum -= weight * math.Log(max(p, 1e-12))
+			}
 		}
 		return sum
 	}

@@ -3,6 +3,7 @@ package cria
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,8 +48,33 @@ func TestFitCalibration(t *testing.T) {
 	}
 }
 
+// A few examples that are all right do not make a model sure of itself.
+func TestFewExamples(t *testing.T) {
+	values := []string{"a", "b"}
+	var scored []scoredExample
+	for i := range 8 {
+		logits := []float64{0, 0}
+		logits[i%2] = 5 // 0.993
+		probs := softmax(logits)
+		scored = append(scored, scoredExample{[]float64{math.Log(probs[0]), math.Log(probs[1])}, i % 2})
+	}
+	c, err := fitCalibration(CalibrateLabelled, values, scored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.apply(values, scored[0].logprobs).Probs[0]; p < 0.85 || p > 0.95 { // (8+1)/(8+2)
+		t.Errorf("the temperature %.3f makes the probability %.4f", c.Temperature, p)
+	}
+	for i := range scored {
+		scored[i].label = 1
+	}
+	if c, err := fitCalibration(CalibrateLabelled, values, scored); err == nil || !strings.Contains(err.Error(), `all 8 examples are "b"`) {
+		t.Errorf("examples of one value: %+v, %v", c, err)
+	}
+}
+
 func TestCalibrationMistakes(t *testing.T) {
-	for _, c := range []Calibration{{Temperature: -1}, {Temperature: math.NaN()}, {Bias: map[string]float64{"a": math.Inf(1)}}} {
+	for _, c := range []Calibration{{Temperature: -1}, {Temperature: math.NaN()}, {Bias: map[string]float64{"a": math.Inf(1)}}, {Bias: map[string]float64{"c": 1}}} {
 		p, err := NewPredictor(mustParse(t, "-> l: Literal['a', 'b']"), &PredictOptions{LM: &scoringScript{}, Calibration: &c})
 		if err != nil {
 			t.Fatal(err)

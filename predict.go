@@ -33,6 +33,9 @@ func NewPredict[In, Out any](instruction string, opts *PredictOptions) *Predict[
 // Signature returns what the predictor fills in.
 func (p *Predict[In, Out]) Signature() *Signature { return p.core.Signature() }
 
+// Predictor returns the untyped predictor behind p.
+func (p *Predict[In, Out]) Predictor() *Predictor { return p.core }
+
 // Call returns the answer to one input. Errors are those of [Predictor.Call].
 // Text that was cut off at the token limit is no error: [Predict.Run] tells by
 // its Finish.

@@ -10,7 +10,8 @@ import (
 // PredictOptions are the settings of one predictor. Nil and zero fields leave
 // the choice to [Configure] and the LM. As JSON they are what was found out about a
 // program, its format, demonstrations and calibration included, to be used again with
-// the same signature and model; LM and Adapter are not part of that.
+// the same signature and model; LM and Adapter are not part of that. Options that were
+// read from a file belong to [NewPredictor], which reports what does not fit.
 type PredictOptions struct {
 	LM      LM      `json:"-"`
 	Adapter Adapter `json:"-"`
@@ -121,7 +122,7 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 	if scope.ThinkTokens < 0 {
 		return scope, nil, fmt.Errorf("think tokens %d is negative; leave it zero for no thinking", scope.ThinkTokens)
 	}
-	if err := scope.Calibration.validate(); err != nil {
+	if err := scope.Calibration.validate(p.sig.outputs[len(p.sig.outputs)-1]); err != nil {
 		return scope, nil, err
 	}
 	req, err := scope.Adapter.Format(p.sig, inputs)

@@ -13,7 +13,7 @@ const maxCounted = 20_000
 
 // arrayRule returns the rule of a set of arrays.
 func (c *schemaCompiler) arrayRule(a *arrays) *node {
-	if a.unique && (a.max == regular.Unbounded || a.max > 1) {
+	if a.unique != nil && (a.max == regular.Unbounded || a.max > 1) {
 		return c.uniqueArray(a)
 	}
 	prefix := a.prefix
@@ -178,9 +178,9 @@ func (c *schemaCompiler) uniqueArray(a *arrays) *node {
 	for i, kind := range kinds {
 		list, ok := c.finite(kind)
 		if !ok || len(a.contains) > 0 {
-			c.unsupport(c.schemaOf(kind), "uniqueItems", "the items are not few")
+			c.unsupport(a.unique, "uniqueItems", "the items are not few")
 			b := *a
-			b.unique = false
+			b.unique = nil
 			return c.arrayRule(&b)
 		}
 		allowed[i] = map[string]bool{}
@@ -192,9 +192,9 @@ func (c *schemaCompiler) uniqueArray(a *arrays) *node {
 		}
 	}
 	if len(values) > maxUnique {
-		c.unsupport(c.schemaOf(a.rest), "uniqueItems", fmt.Sprintf("there are more than %d values", maxUnique))
+		c.unsupport(a.unique, "uniqueItems", fmt.Sprintf("there are more than %d values", maxUnique))
 		b := *a
-		b.unique = false
+		b.unique = nil
 		return c.arrayRule(&b)
 	}
 	type key struct{ used, items int }

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,7 +27,7 @@ type arrays struct {
 	rest     *conj   // of the others
 	min, max int     // items; max may be regular.Unbounded
 	contains []contains
-	unique   bool
+	unique   *schema // that has uniqueItems; nil: none has
 
 	evaluated int       // so many of the first items are; regular.Unbounded: all
 	matched   []*schema // and those that fit one of these
@@ -264,7 +265,7 @@ func (a *arrays) item(i int) *conj {
 func (c *schemaCompiler) intersectArrays(a, b *arrays) *arrays {
 	both := &arrays{
 		rest: c.and(a.rest, b.rest), min: max(a.min, b.min), max: least(a.max, b.max),
-		contains: slices.Concat(a.contains, b.contains), unique: a.unique || b.unique,
+		contains: slices.Concat(a.contains, b.contains), unique: cmp.Or(a.unique, b.unique),
 	}
 	both.evaluated, both.matched = max(a.evaluated, b.evaluated), slices.Concat(a.matched, b.matched)
 	if a.evaluated == regular.Unbounded || b.evaluated == regular.Unbounded {
@@ -402,7 +403,7 @@ func (c *schemaCompiler) notArrays(a *arrays) (parts []*arrays, ok bool) {
 		}
 	}
 	// An item behind the prefix would have to be told from those in it.
-	ok = !a.unique && (len(rest) == 0 || len(a.prefix) == 0 || a.rest.never)
+	ok = a.unique == nil && (len(rest) == 0 || len(a.prefix) == 0 || a.rest.never)
 	return parts, ok
 }
 

@@ -69,7 +69,9 @@ func (c *schemaCompiler) arrayKeyword(s *schema, name string, v *value) *set {
 		a.contains, a.matched = []contains{has}, []*schema{c.sub(s, v)}
 	case "uniqueItems":
 		c.want(s, name, v, valueBool)
-		a.unique = v.truth
+		if v.truth {
+			a.unique = s
+		}
 	}
 	return c.ofArrays(a)
 }

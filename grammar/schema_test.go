@@ -103,6 +103,7 @@ func TestSchemaErrors(t *testing.T) {
 		{"a huge exponent", `{"minimum": 1e99999}`, "the exponent of 1e99999 is too large"},
 		{"another draft", `{"$schema": "http://json-schema.org/draft-04/schema#"}`, "neither draft 2020-12 nor draft 7"},
 		{"many unique items", `{"type": "array", "uniqueItems": true}`, "not enforced: /uniqueItems"},
+		{"many unique items of a type", `{"properties": {"tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": true}}}`, "not enforced: /properties/tags/uniqueItems: the items are not few"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Compile(JSONSchema{Schema: []byte(test.schema)})

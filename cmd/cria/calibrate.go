@@ -43,8 +43,19 @@ func (f *choiceFlags) check(sig *cria.Signature) (err error) {
 	if f.calibrate == "none" || f.calibrate == string(cria.CalibrateContextual) || slices.Contains(batchMethods, f.calibrate) {
 		return nil
 	}
+	if !isFile(f.calibrate) {
+		return fmt.Errorf("--calibrate: %q is no file with labelled examples, and none of the methods none, contextual, mean and midrange", f.calibrate)
+	}
 	if f.labelled, err = readDemos(f.calibrate); err != nil {
 		return fmt.Errorf("--calibrate: %w", err)
+	}
+	for i, ex := range f.labelled {
+		if _, err := sig.WithDemos(ex); err != nil {
+			return fmt.Errorf("--calibrate: %s: example %d: %w", f.calibrate, i+1, errors.Unwrap(err))
+		}
+		if ex[last.Name] == nil {
+			return fmt.Errorf("--calibrate: %s: example %d: it has no %q", f.calibrate, i+1, last.Name)
+		}
 	}
 	if n := len(f.labelled); n < cria.MinLabelled {
 		return fmt.Errorf("--calibrate: %s has %d examples; at least %d are needed", f.calibrate, n, cria.MinLabelled)

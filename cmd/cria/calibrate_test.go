@@ -59,6 +59,9 @@ func TestCalibrateMistakes(t *testing.T) {
 		want string
 	}{
 		{[]string{"run", "q -> a", "q=1", "--probs"}, "whose last output is of a closed set"},
+		{[]string{"run", verdict, "review=a", "--calibrate", write(t, "wrong.jsonl", strings.Replace(labelledReviews(8), "negative", "negtive", 1))}, "wrong.jsonl: example 2: field \"sentiment\": want one of"},
+		{[]string{"run", verdict, "review=a", "--calibrate", write(t, "misspelt.jsonl", strings.Replace(labelledReviews(8), "sentiment", "sentimnt", 1))}, "misspelt.jsonl: example 1: it has no"},
+		{[]string{"run", "q -> a", "q=1", "--choices", ""}, "--choices:"},
 		{[]string{"batch", verdict, "--probs", "--temperature", "1"}, "need choices that are not random"},
 		{[]string{"run", "q -> a", "q=1", "--format", "json", "--gbnf", write(t, "g.gbnf", `root ::= "a"`)}, "--gbnf: a text of a grammar cannot be written in JSON"},
 		{[]string{"run", "q -> a", "q=1", "--regex", " a"}, "--regex:"},
@@ -66,7 +69,7 @@ func TestCalibrateMistakes(t *testing.T) {
 		{[]string{"run", verdict, "review=a", "--probs", "--stream"}, "--probs and --stream exclude each other"},
 		{[]string{"run", verdict, "review=a", "--calibrate", "mean"}, "--calibrate mean needs many inputs"},
 		{[]string{"batch", verdict, "--calibrate", "mean"}, "--calibrate mean needs --in FILE"},
-		{[]string{"batch", verdict, "--calibrate", "/no/such/file"}, "--calibrate: open /no/such/file"},
+		{[]string{"batch", verdict, "--calibrate", "/no/such/file"}, `--calibrate: "/no/such/file" is no file with labelled examples, and none of the methods`},
 		{[]string{"batch", verdict, "--calibrate", write(t, "few.jsonl", labelledReviews(7))}, "has 7 examples; at least 8"},
 	} {
 		code, out, stderr := criaRun(t, "", tt.args...)

@@ -20,9 +20,12 @@ type constraintFlags struct {
 	regex   string
 	gbnf    string
 	choices []string
+
+	flags *pflag.FlagSet // that it was added to
 }
 
 func (f *constraintFlags) add(flags *pflag.FlagSet) {
+	f.flags = flags
 	flags.StringVar(&f.schema, "schema", "", "file with a JSON Schema that the output must fit; see cria grammar check")
 	flags.StringVar(&f.regex, "regex", "", "regular expression (RE2) that the output must match as a whole")
 	flags.StringSliceVar(&f.choices, "choices", nil, "values one of which the output must be, with commas")
@@ -32,7 +35,7 @@ func (f *constraintFlags) add(flags *pflag.FlagSet) {
 // apply returns the signature with its output constrained.
 func (f *constraintFlags) apply(sig *cria.Signature) (*cria.Signature, error) {
 	var given []string
-	for name, is := range map[string]bool{"schema": f.schema != "", "regex": f.regex != "", "choices": len(f.choices) > 0, "gbnf": f.gbnf != ""} {
+	for name, is := range map[string]bool{"schema": f.schema != "", "regex": f.regex != "", "choices": f.flags != nil && f.flags.Changed("choices"), "gbnf": f.gbnf != ""} {
 		if is {
 			given = append(given, "--"+name)
 		}
@@ -80,8 +83,12 @@ func (f *constraintFlags) field(field cria.Field) (cria.Field, error) {
 		}
 		field.GBNF, part = string(text), grammar.GBNF(text)
 	default:
-		field.Type = cria.Type{Kind: cria.KindLiteral, Values: f.choices}
-		part = grammar.Choices{Values: f.choices}
+		var values []string
+		for _, v := range f.choices {
+			values = append(values, strings.TrimSpace(v))
+		}
+		field.Type = cria.Type{Kind: cria.KindLiteral, Values: values}
+		part = grammar.Choices{Values: values}
 	}
 	_, err := grammar.Compile(part)
 	return field, err

@@ -75,6 +75,8 @@ type grammarReport struct {
 	Unsupported []string         `json:"unsupported"`
 	Instances   []instanceReport `json:"instances"`
 
+	reasons []string // why each keyword is not enforced; may be empty
+
 	empty bool // no value fits the schema
 	masks []time.Duration
 	words int // tokens of the vocabulary
@@ -121,6 +123,7 @@ func (r *grammarReport) compile(text []byte) *grammar.Grammar {
 	case errors.As(err, &refused) && refused.Err == nil:
 		for _, u := range refused.Unsupported {
 			r.Unsupported = append(r.Unsupported, fmt.Sprintf("%s: %s", pointer(u.Path), u.Name))
+			r.reasons = append(r.reasons, u.Reason)
 		}
 		r.Error = message(refused)
 	default:
@@ -221,7 +224,10 @@ func (r *grammarReport) lines() (lines []string) {
 		lines = append(lines, "compiled: every keyword is enforced")
 	case len(r.Unsupported) > 0:
 		lines = append(lines, "refused, as these keywords are not enforced:")
-		for _, u := range r.Unsupported {
+		for i, u := range r.Unsupported {
+			if r.reasons[i] != "" {
+				u += " (" + r.reasons[i] + ")"
+			}
 			lines = append(lines, "  "+u)
 		}
 	default:

@@ -109,7 +109,7 @@ func TestConstraintMistakes(t *testing.T) {
 		{"a -> b", []string{"--schema", bad}, "--schema: JSON Schema: not enforced: /colour"},
 		{"a -> b", []string{"--schema", "/no/such/file"}, "--schema: open /no/such/file"},
 		{"a -> b", []string{"--gbnf", bad}, "--gbnf: GBNF: line 1, column 1"},
-		{"a -> b", []string{"--choices", "x, y"}, "--choices: "},
+		{"a -> b", []string{"--choices", "x,,y"}, "--choices: "},
 		{"a -> b", []string{"--choices", "x", "--regex", "y"}, "--choices and --regex exclude each other"},
 		{"a -> b, c", []string{"--choices", "x,y"}, "the signature has 2"},
 		{"a -> b: int", []string{"--regex", "1"}, "the output b: int has a type already"},

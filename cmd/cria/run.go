@@ -34,8 +34,8 @@ A signature names inputs and outputs, with types if they are not text:
 
   question, context: list[str] -> answer, confidence: float
 
-The types are str, int, float, bool, Any, list[T], dict[str, T],
-Literal['a', 'b'], Optional[T] and T | None. Values of inputs that are not text
+The types are str, int, float, bool, datetime, date, timedelta, Any, list[T],
+dict[str, T], Literal['a', 'b'], Optional[T] and T | None. Values of inputs that are not text
 are written as JSON. NAME=@FILE reads a value from a file, NAME=@- from standard
 input, and NAME=@@... is a value that begins with @.
 
