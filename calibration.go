@@ -249,22 +249,15 @@ func midrange(v []float64) float64 {
 // fitTemperature finds the temperature under which the labels are most probable
 // ("temperature scaling", Guo et al., On Calibration of Modern Neural Networks, 2017),
 // by golden-section search over its logarithm. Few examples that are all right would make
-// it sure of itself without bounds; so the label of one of n counts as (n+1)/(n+2) of the
-// truth and the others as the rest (Platt, Probabilistic Outputs for Support Vector
-// Machines, 1999).
+// the model sure of itself without bounds, so the logarithm is expected to be near 0
+// (normally distributed with a deviation of 1) unless they say otherwise.
 func fitTemperature(c *Calibration, values []string, scored []scoredExample) float64 {
-	n := float64(len(scored))
-	truth, others := (n+1)/(n+2), 1/(n+2)/float64(max(1, len(values)-1))
-	loss := func(logT float64) (sum float64) {
+	const deviation = 1.0
+	loss := func(logT float64) float64 {
 		t := Calibration{Bias: c.Bias, Temperature: math.Exp(logT)}
+		sum := logT * logT / (2 * deviation * deviation)
 		for _, s := range scored {
-			for i, p := range t.apply(values, s.logprobs).Probs {
-				weight := others
-				if i == s.label {
-					weight = truth
-				}
-				sum -= weight * math.Log(max(p, 1e-12))
-			}
+			sum -= math.Log(max(t.apply(values, s.logprobs).Probs[s.label], 1e-12))
 		}
 		return sum
 	}

@@ -62,7 +62,7 @@ func TestFewExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := c.apply(values, scored[0].logprobs).Probs[0]; p < 0.85 || p > 0.95 { // (8+1)/(8+2)
+	if p := c.apply(values, scored[0].logprobs).Probs[0]; p < 0.99 || p > 0.997 {
 		t.Errorf("the temperature %.3f makes the probability %.4f", c.Temperature, p)
 	}
 	for i := range scored {
