@@ -7,7 +7,7 @@ import (
 )
 
 // JSONSchema is one JSON value that a JSON Schema describes, written compactly: no
-// spaces, the properties of an object in the order in which the schema declares
+// spaces (but see Spaces), the properties of an object in the order in which the schema declares
 // them, then others. Drafts 2020-12 (the default) and 7 are read, "$schema" says
 // which.
 type JSONSchema struct {
@@ -16,6 +16,10 @@ type JSONSchema struct {
 	// Lenient leaves out keywords that cannot be enforced. Otherwise they are an
 	// error. [CheckSchema] names them.
 	Lenient bool
+
+	// Spaces lets a space follow each comma and each colon of arrays and objects, for
+	// models that are used to it; more never.
+	Spaces bool
 }
 
 func (JSONSchema) part() {}
@@ -63,7 +67,7 @@ func (e *SchemaError) Unwrap() error { return e.Err }
 // CheckSchema returns what cannot be enforced of a schema, and the error that the
 // rest has if it is wrong.
 func CheckSchema(schema []byte) ([]Unsupported, error) {
-	c, _, err := compileSchema(newBuilder(), schema)
+	c, _, err := compileSchema(newBuilder(), JSONSchema{Schema: schema})
 	if err != nil {
 		return nil, &SchemaError{Err: err}
 	}
@@ -84,7 +88,7 @@ func CompactJSON(text []byte) (string, error) {
 }
 
 func (b *builder) jsonSchema(p JSONSchema) (*node, error) {
-	c, start, err := compileSchema(b, p.Schema)
+	c, start, err := compileSchema(b, p)
 	switch {
 	case err != nil:
 		return nil, &SchemaError{Err: err}
@@ -94,12 +98,15 @@ func (b *builder) jsonSchema(p JSONSchema) (*node, error) {
 	return start, nil
 }
 
-func compileSchema(b *builder, text []byte) (c *schemaCompiler, start *node, err error) {
-	doc, err := parseSchema(text)
+func compileSchema(b *builder, p JSONSchema) (c *schemaCompiler, start *node, err error) {
+	doc, err := parseSchema(p.Schema)
 	if err != nil {
 		return nil, nil, err
 	}
 	c = newSchemaCompiler(b, doc)
+	if p.Spaces {
+		c.gap = b.space.Optional(b.space.Literal(" "))
+	}
 	defer func() {
 		// Deep within the algebra there is no way on; what is raised is a schemaPanic.
 		if r := recover(); r != nil {

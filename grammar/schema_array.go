@@ -44,7 +44,7 @@ func (c *schemaCompiler) arrayRule(a *arrays) *node {
 		head = min(head, most)
 		more = most - head
 	}
-	comma := c.b.literal(",")
+	comma := c.comma()
 	after := c.b.sequence(c.b.repeat(c.b.sequence(comma, c.value(a.rest)), max(0, a.min-head), more), c.b.literal("]"))
 	for n := head - 1; n >= 0; n-- {
 		next := c.b.sequence(c.value(a.item(n)), after)
@@ -116,7 +116,7 @@ func (c *schemaCompiler) countingArray(a *arrays) *node {
 					continue
 				}
 				if k.items > 0 {
-					item = c.b.sequence(c.b.literal(","), item)
+					item = c.b.sequence(c.comma(), item)
 				}
 				parts = append(parts, c.b.sequence(item, rule(to)))
 			}
@@ -166,6 +166,11 @@ func (c *schemaCompiler) itemOptions(item *conj, counts []contains) []itemOption
 	return options
 }
 
+// comma stands between the items of an array.
+func (c *schemaCompiler) comma() *node {
+	return c.b.lexeme(c.space.Concat(c.space.Literal(","), c.gap))
+}
+
 // maxUnique bounds the values that may be told apart, as there is a rule for each set
 // of them.
 const maxUnique = 8
@@ -212,11 +217,11 @@ func (c *schemaCompiler) uniqueArray(a *arrays) *node {
 			if k.used>>i&1 != 0 || !allowed[min(k.items, len(a.prefix))][v] || a.max != regular.Unbounded && k.items >= a.max {
 				continue
 			}
-			text := v
+			item := c.b.literal(v)
 			if k.items > 0 {
-				text = "," + v
+				item = c.b.sequence(c.comma(), item)
 			}
-			parts = append(parts, c.b.sequence(c.b.literal(text), rule(key{k.used | 1<<i, k.items + 1})))
+			parts = append(parts, c.b.sequence(item, rule(key{k.used | 1<<i, k.items + 1})))
 		}
 		n := c.b.choice(parts...)
 		known[k] = n

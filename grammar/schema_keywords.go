@@ -23,6 +23,7 @@ type schemaCompiler struct {
 	conjs           map[string]*conj
 	anything, never *conj
 
+	gap     regular.Lang // what may stand behind commas and colons
 	chars   regular.Lang // one character of a string
 	texts   regular.Lang // any string
 	numbers regular.Lang // any number
@@ -31,7 +32,7 @@ type schemaCompiler struct {
 }
 
 func newSchemaCompiler(b *builder, doc *document) *schemaCompiler {
-	c := &schemaCompiler{b: b, space: b.space, doc: doc, conjs: map[string]*conj{}, formats: map[string]regular.Lang{}}
+	c := &schemaCompiler{b: b, space: b.space, doc: doc, gap: regular.Empty, conjs: map[string]*conj{}, formats: map[string]regular.Lang{}}
 	c.never = &conj{id: -1, never: true}
 	c.anything = c.conj(nil, nil)
 	c.chars = c.char(0, utf8.MaxRune)

@@ -110,7 +110,7 @@ func (e *objectEmitter) rule(k objectKey) *node {
 			parts = append(parts, e.rule(objectKey{k.name + 1, k.used, k.any, k.count}))
 		}
 		if !full {
-			key := b.literal(e.comma(k) + quote(name) + ":")
+			key := e.named(k, name)
 			parts = append(parts, b.sequence(key, e.c.value(e.o.members[name].value), e.rule(objectKey{k.name + 1, k.used, true, e.counted(k)})))
 		}
 		r.rule = b.choice(parts...)
@@ -126,7 +126,7 @@ func (e *objectEmitter) rule(k objectKey) *node {
 	if !full {
 		for i, name := range e.loose {
 			if k.used>>i&1 == 0 {
-				key := b.literal(e.comma(k) + quote(name) + ":")
+				key := e.named(k, name)
 				parts = append(parts, b.sequence(key, e.c.value(e.o.members[name].value), e.rule(objectKey{k.name, k.used | 1<<i, true, e.counted(k)})))
 			}
 		}
@@ -160,20 +160,31 @@ func (e *objectEmitter) last(k objectKey, x others) (parts []*node) {
 	return parts
 }
 
+// named is what stands before the value of a member.
+func (e *objectEmitter) named(k objectKey, name string) *node {
+	s, gap, text := e.c.space, e.c.gap, quote(name)+":"
+	switch {
+	case !k.any:
+		return e.c.b.lexeme(s.Concat(s.Literal(text), gap))
+	case gap == regular.Empty:
+		return e.c.b.literal("," + text)
+	default:
+		return e.c.b.lexeme(s.Concat(s.Literal(","), gap, s.Literal(text), gap))
+	}
+}
+
+// key is what stands before the value of a member with one of some names.
 func (e *objectEmitter) key(k objectKey, names regular.Lang) *node {
-	s := e.c.space
+	s, gap := e.c.space, e.c.gap
 	text := names
 	if text == e.c.texts {
 		text = e.c.b.anyText()
 	}
-	return e.c.b.lexeme(s.Concat(s.Literal(e.comma(k)+`"`), text, s.Literal(`":`)))
-}
-
-func (e *objectEmitter) comma(k objectKey) string {
+	key := s.Concat(s.Literal(`"`), text, s.Literal(`":`), gap)
 	if k.any {
-		return ","
+		key = s.Concat(s.Literal(","), gap, key)
 	}
-	return ""
+	return e.c.b.lexeme(key)
 }
 
 // counted is the number of members with one more, as far as it must be known.

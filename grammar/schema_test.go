@@ -152,3 +152,13 @@ func TestCompactJSON(t *testing.T) {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
 }
+
+// At most one space stands behind a comma or a colon, if that is asked for.
+func TestSpaces(t *testing.T) {
+	schema := []byte(`{"type": "object", "properties": {"a": {"type": "array", "items": {"type": "integer"}}, "b": {"type": "array", "items": {"enum": [1, "x"]}, "uniqueItems": true}}, "additionalProperties": {"const": {"k": [1, 2]}}}`)
+	compact := []string{`{}`, `{"a":[1,2]}`, `{"a":[1],"b":[1,"x"],"c":{"k":[1,2]}}`}
+	spaced := []string{`{"a": [1, 2]}`, `{"a": [1], "b": [1, "x"], "c": {"k":[1,2]}}`, `{"a": [1,2],"b":[ 1]}`}
+	never := []string{`{ "a":[1]}`, `{"a":[1] }`, `{"a":  [1]}`, `{"a" :[1]}`, `{"a":[1 ,2]}`, "{\"a\":\n[1]}", `{"a":[1]} `}
+	wantMatches(t, mustCompile(t, JSONSchema{Schema: schema}), compact, append(spaced, never...))
+	wantMatches(t, mustCompile(t, JSONSchema{Schema: schema, Spaces: true}), append(compact, spaced[:2]...), append(never, spaced[2]))
+}
