@@ -104,7 +104,7 @@ func (f Field) validate() error {
 	}
 	if f.Format != "" {
 		if _, ok := formats[f.Format]; !ok {
-			return fmt.Errorf("unknown format %q", f.Format)
+			return fmt.Errorf("unknown format %q; there are %s", f.Format, formatNames())
 		}
 	}
 	if f.Pattern != "" {

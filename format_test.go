@@ -32,10 +32,29 @@ func TestURIs(t *testing.T) {
 	}
 }
 
+func TestFormats(t *testing.T) {
+	for format, texts := range map[Format]struct{ yes, no []string }{
+		FormatTime:     {[]string{"12:30:00Z", "23:59:59.5+02:00"}, []string{"", "12:30", "24:00:00Z", "12:30:00"}},
+		FormatDuration: {[]string{"P1DT2H", "PT5M", "P3W", "P1Y2M3D"}, []string{"", "P", "PT", "P1H", "1h", "P1DT"}},
+		FormatHostname: {[]string{"a", "a.example", "xn--a-1.b"}, []string{"", "-a", "a-", "a..b", "a_b", strings.Repeat("a", 64)}},
+	} {
+		for _, text := range texts.yes {
+			if err := format.check(text); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, text := range texts.no {
+			if format.check(text) == nil {
+				t.Errorf("%q is a %s", text, format)
+			}
+		}
+	}
+}
+
 // letters is a vocabulary of one character a token; the first ends the text.
 type letters struct{}
 
-const letterSet = "\x00 !#$%&'*+,-./0123456789:;=?@ABCDEFGHTZ[]_`abcdefghijklmnopqrstuvwxyz{|}~"
+const letterSet = "\x00 !#$%&'*+,-./0123456789:;=?@ABCDEFGHMPSTWYZ[]_`abcdefghijklmnopqrstuvwxyz{|}~"
 
 func (letters) NTokens() int               { return len(letterSet) }
 func (letters) Piece(token int32) []byte   { return []byte(letterSet[token : token+1]) }
