@@ -102,6 +102,19 @@ func (g *Grammar) Match(text string) (bool, error) {
 	return s.accepting, s.err
 }
 
+// Reads returns how many bytes of a text can be read: a text of the grammar begins with
+// them, but with no more. All of them may be too few to end there.
+func (g *Grammar) Reads(text string) (n int, err error) {
+	s := g.automaton().start
+	for n < len(text) {
+		if s = s.step(text[n]); s.isDead() {
+			break
+		}
+		n++
+	}
+	return n, s.err
+}
+
 // checkBorders makes sure that the end of each hole can be seen in the text.
 func checkBorders(parts []Part) error {
 	var before Part // the hole before the text, if any

@@ -85,7 +85,9 @@ type grammarReport struct {
 type instanceReport struct {
 	Valid bool   `json:"valid"`
 	Error string `json:"error,omitempty"` // why the line is no instance
-	line  int
+
+	rejected string // where it is not of the grammar
+	line     int
 }
 
 // errRefused says that a schema was not compiled, which was said already.
@@ -166,8 +168,11 @@ func (c *grammarCheck) readInstances(ctx context.Context, g *grammar.Grammar, re
 		if err == nil && g != nil {
 			instance.Valid, err = g.Match(text)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			instance.Error = message(err)
+		case g != nil && !instance.Valid:
+			instance.rejected = rejection(g, text)
 		}
 		report.Instances = append(report.Instances, instance)
 		if vocabulary != nil && err == nil {
@@ -177,6 +182,21 @@ func (c *grammarCheck) readInstances(ctx context.Context, g *grammar.Grammar, re
 		}
 	}
 	return nil
+}
+
+// rejection says where a text that is not of the grammar leaves it; the end of a sentence.
+func rejection(g *grammar.Grammar, text string) string {
+	const shown = 30 // characters on each side
+	n, err := g.Reads(text)
+	before, after := []rune(text[:n]), []rune(text[n:])
+	switch {
+	case err != nil:
+		return ": " + message(err)
+	case len(after) == 0:
+		return ": it ends too early"
+	}
+	return fmt.Sprintf(": character %d, `%s` cannot follow `%s`", len(before)+1,
+		string(after[:min(len(after), shown)]), string(before[max(0, len(before)-shown):]))
 }
 
 // measure times the masks before each token of a text.
@@ -241,7 +261,7 @@ func (r *grammarReport) lines() (lines []string) {
 		case i.Error != "":
 			lines = append(lines, fmt.Sprintf("line %d: %s", i.line, i.Error))
 		default:
-			lines = append(lines, fmt.Sprintf("line %d is not accepted", i.line))
+			lines = append(lines, fmt.Sprintf("line %d: not accepted%s", i.line, i.rejected))
 		}
 	}
 	if len(r.Instances) > 0 {

@@ -28,7 +28,7 @@ nonsense
 	}{
 		{"enforced", personSchema, 0,
 			`{"compiled":true,"error":"","unsupported":[],"instances":[{"valid":true},{"valid":false},{"valid":false},{"valid":false,"error":"invalid character 'o' in literal null (expecting 'u')"}]}`,
-			"compiled: every keyword is enforced\nline 2 is not accepted\nline 4 is not accepted\nline 5: invalid character 'o' in literal null (expecting 'u')\n1 of 4 instances accepted\n"},
+			"compiled: every keyword is enforced\nline 2: not accepted: character 3, `age\":1,\"name\":\"A\"}` cannot follow `{\"`\nline 4: not accepted: character 19, `-1}` cannot follow `{\"name\":\"A\",\"age\":`\nline 5: invalid character 'o' in literal null (expecting 'u')\n1 of 4 instances accepted\n"},
 		{"not enforced", `{"a": 1, "properties": {"b": {"c": 2}}}`, exitFailure,
 			`{"compiled":false,"error":"JSON Schema: not enforced: /a; /properties/b/c","unsupported":["/: a","/properties/b: c"],"instances":[{"valid":false},{"valid":false},{"valid":false},{"valid":false,"error":"invalid character 'o' in literal null (expecting 'u')"}]}`,
 			"refused, as these keywords are not enforced:\n  /: a\n  /properties/b: c\n"},
