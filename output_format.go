@@ -1,9 +1,6 @@
 package cria
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // OutputFormat names how a reply is written. It is plain data, so that it can be saved
 // and tried out: which one a model answers best in is a matter of measuring. Empty
@@ -99,13 +96,11 @@ func instruction(n notation, sig *Signature) string {
 // replies writes each of some values as the reply that a constraint with one hole has.
 func (c Constraint) replies(values []string) []string {
 	texts := make([]string, len(values))
-	hole := slices.IndexFunc(c, func(p Part) bool { return p.Hole != nil })
 	for i, v := range values {
-		for k, p := range c {
-			switch {
-			case k != hole:
+		for _, p := range c {
+			if p.Hole == nil {
 				texts[i] += p.Literal
-			default:
+			} else {
 				texts[i] += p.write(v)
 			}
 		}
