@@ -44,10 +44,11 @@ func review(i int) (prompt, label string) {
 
 // choice measures what a choice takes beyond a prompt that is in the cache.
 func choice(ctx context.Context, s *session) ([]result, error) {
-	e, _, err := s.engine(ctx)
+	e, err := s.usual(ctx, engine.Options{})
 	if err != nil {
 		return nil, err
 	}
+	defer e.Close()
 	server, err := s.startServer(ctx, "-np", "1")
 	if err != nil {
 		return nil, err
@@ -107,10 +108,11 @@ func score(ctx context.Context, e *engine.Engine, prompt string, labels []string
 
 // choices measures whole requests a second.
 func choices(ctx context.Context, s *session) ([]result, error) {
-	e, _, err := s.engine(ctx)
+	e, err := s.usual(ctx, engine.Options{})
 	if err != nil {
 		return nil, err
 	}
+	defer e.Close()
 	var results []result
 	for _, atOnce := range []int{1, clients} {
 		server, err := s.startServer(ctx, "-np", fmt.Sprint(atOnce))

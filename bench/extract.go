@@ -62,7 +62,7 @@ const extractTokenLimit = 128
 
 // extract measures the engine as it ships, guesses included.
 func extract(ctx context.Context, s *session) ([]result, error) {
-	e, _, err := s.fresh(ctx, engine.Options{})
+	e, err := s.usual(ctx, engine.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,7 @@ Environment:
 	flags.IntVar(&o.pairs, "pairs", defaultPairs, fmt.Sprintf("pairs of runs; at most %d where a run takes over %v", slowPairs, slowRun))
 	flags.IntVarP(&o.threads, "threads", "t", defaultThreads, "threads to compute with, on both sides")
 	flags.StringVarP(&o.model, "model", "m", hub.DefaultModel, "model: name from the catalogue, file, hf:, https: or pip: reference")
+	flags.BoolVar(&o.asShipped, "as-shipped", false, "extract, choice, choices: load the model's own file on our side too, not the copy that package llamacpp makes of it")
 	flags.StringVar(&o.peers, "peers", os.Getenv("CRIA_PEERS_DIR"), "folder with llama.cpp's programs and libraries (default: CRIA_PEERS_DIR, then the build of bench peers)")
 
 	for _, f := range slices.Concat(figures, structureFigures) {
@@ -131,6 +132,8 @@ type options struct {
 	threads int
 	model   string
 	peers   string
+
+	asShipped bool
 }
 
 func (o *options) check() error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"golang.org/x/term"
@@ -14,6 +15,7 @@ import (
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 // session is what figures share: the model, the peers and an engine.
@@ -108,6 +110,29 @@ func (s *session) fresh(ctx context.Context, o engine.Options) (*engine.Engine, 
 	s.close()
 	o.Threads = s.options.threads
 	return loadEngine(ctx, s.files, s.model, &o)
+}
+
+// usual is fresh for the file that package llamacpp would load, which is what a user of
+// Cria gets: of a model whose weights compute slowly it is a copy, see
+// [llamacpp.Options].AsShipped.
+func (s *session) usual(ctx context.Context, o engine.Options) (*engine.Engine, error) {
+	s.close()
+	m, err := llamacpp.Load(ctx, s.options.model, &llamacpp.Options{
+		Hub: &hub.Options{LlamaDir: s.peers.dir}, Threads: s.options.threads, AsShipped: s.options.asShipped,
+		ChatTemplate: llamacpp.PlainText, // it is not used
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Close(); err != nil {
+		return nil, err
+	}
+	if m.Path() != s.model {
+		fmt.Fprintf(s.out, "our side loads %s, as package llamacpp does (--as-shipped: not)\n\n", filepath.Base(m.Path()))
+	}
+	o.Threads = s.options.threads
+	e, _, err := loadEngine(ctx, s.files, m.Path(), &o)
+	return e, err
 }
 
 func loadEngine(ctx context.Context, files llama.Files, model string, o *engine.Options) (*engine.Engine, *words, error) {

@@ -10,12 +10,13 @@ import (
 // the file. Weights in blocks are named as llama.cpp names them: Q4_K, IQ2_XS.
 type TensorType uint32
 
-// The types that tests write. The others are read by their numbers.
+// The types that are spoken of by name. The others are read by their numbers.
 const (
 	F32  TensorType = 0
 	F16  TensorType = 1
 	Q4_0 TensorType = 2
 	Q4_1 TensorType = 3
+	Q5_1 TensorType = 7
 	Q8_0 TensorType = 8
 	Q4_K TensorType = 12
 	Q6_K TensorType = 14

@@ -20,9 +20,10 @@ import (
 //	index.json             what each reference resolved to
 //	libraries/<sha256>/    libraries, under the digest of their archive
 //	models/<sha256>/       one model each, under its digest
+//	copies/<sha256>/       a copy each that was made here of a model
 //	work/<key>/            a fetch under way; work/<key>.lock is held meanwhile
 //
-// A folder under libraries or models appears whole, by rename, and is never
+// A folder under libraries, models or copies appears whole, by rename, and is never
 // changed afterwards.
 type cache struct {
 	dir   string

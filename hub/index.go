@@ -18,6 +18,7 @@ import (
 type index struct {
 	Libraries map[string]entry `json:"libraries"` // by GOOS/GOARCH
 	Models    map[string]entry `json:"models"`    // by reference
+	Copies    map[string]entry `json:"copies"`    // by model's digest/kind
 }
 
 // An entry is one published folder of the cache.
@@ -79,7 +80,7 @@ func (c *cache) readIndex() index {
 	if err == nil && json.Unmarshal(data, &x) != nil {
 		x = index{}
 	}
-	for _, entries := range []map[string]entry{x.Libraries, x.Models} {
+	for _, entries := range []map[string]entry{x.Libraries, x.Models, x.Copies} {
 		maps.DeleteFunc(entries, func(_ string, e entry) bool { return len(e.Files) == 0 })
 	}
 	if x.Libraries == nil {
@@ -87,6 +88,9 @@ func (c *cache) readIndex() index {
 	}
 	if x.Models == nil {
 		x.Models = map[string]entry{}
+	}
+	if x.Copies == nil {
+		x.Copies = map[string]entry{}
 	}
 	return x
 }

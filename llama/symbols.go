@@ -33,6 +33,8 @@ var c struct {
 	samplerSample, samplerReset, samplerGreedy, samplerDist, samplerTopK, samplerTopP, samplerMinP,
 	samplerTemp, samplerPenalties, samplerTypical, samplerMirostat, samplerDRY, samplerLogitBias, samplerGrammar uintptr
 
+	quantizeParams, quantize uintptr
+
 	backendLoad, regByName, devCount, devGet uintptr
 
 	ggmlLogSet, ggmlVersion, threadPoolParamsInit, regProcAddress, devName, devDescription, devType, devMemory uintptr
@@ -157,6 +159,9 @@ var llamaSymbols = []symbol{
 	{"llama_sampler_init_dry", &c.samplerDRY},
 	{"llama_sampler_init_logit_bias", &c.samplerLogitBias},
 	{"llama_sampler_init_grammar", &c.samplerGrammar},
+
+	{"llama_model_quantize_default_params", &c.quantizeParams},
+	{"llama_model_quantize", &c.quantize},
 }
 
 var ggmlSymbols = []symbol{

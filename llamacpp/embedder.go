@@ -14,8 +14,9 @@ import (
 // EmbedderOptions are the settings of [LoadEmbedder]. Nil and zero fields mean
 // the defaults.
 type EmbedderOptions struct {
-	// Hub is as in [Options], as are Threads, GPULayers and Logger.
-	Hub *hub.Options
+	// Hub is as in [Options], as are AsShipped, Threads, GPULayers and Logger.
+	Hub       *hub.Options
+	AsShipped bool
 
 	MaxLength int            // tokens of one text; 0: see [engine.EmbedderOptions], which says what they cost
 	Pooling   engine.Pooling // how a text's tokens become one embedding; empty: as the model was made for
@@ -47,7 +48,7 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 	if ref == "" {
 		ref = hub.DefaultModel
 	}
-	path, err := fetch(ctx, ref, opts.Hub, opts.Logger)
+	path, err := fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
 	if err != nil {
 		return nil, err
 	}

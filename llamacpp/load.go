@@ -29,6 +29,10 @@ type Options struct {
 	Slots         int // requests computed at once, at most 64; 0: [engine.DefaultSlots]
 	GPULayers     int // layers to put on a GPU; 0: none
 
+	// AsShipped loads the model's own file, even where [Load] would make and use a copy
+	// with weights of another type that this machine computes faster.
+	AsShipped bool
+
 	// ChatTemplate replaces the model's own chat template: the name of one of
 	// llama.cpp's built-in templates (see [llama.BuiltinChatTemplates]), or
 	// [PlainText].
@@ -40,8 +44,9 @@ type Options struct {
 
 // Load makes a model ready, fetching what is missing: llama.cpp's libraries
 // (once per machine) and the model that ref names, in one of the forms of
-// [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. Cancelling ctx stops it
-// at any point. Errors are an [ErrBackend] for the libraries, an
+// [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. A model of the cache whose weights
+// compute slowly on a CPU is copied once, see [Options].AsShipped. Cancelling ctx stops
+// it at any point, but for the second or a few that making the copy takes. Errors are an [ErrBackend] for the libraries, an
 // [ErrModelNotLoaded] for the model, an [ErrConfig] for the options and an
 // [ErrOther] for a cache directory that cannot be written.
 func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) {
@@ -54,15 +59,16 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	if ref == "" {
 		ref = hub.DefaultModel
 	}
-	path, err := fetch(ctx, ref, opts.Hub, opts.Logger)
+	path, err := fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
 	return open(ctx, ref, path, opts)
 }
 
-// fetch gets a model's file, and loads the libraries.
-func fetch(ctx context.Context, ref string, opts *hub.Options, log *slog.Logger) (path string, err error) {
+// fetch gets a model's file, or the copy of it that is fastest on the CPU if copies are
+// allowed, and loads the libraries.
+func fetch(ctx context.Context, ref string, opts *hub.Options, copies bool, log *slog.Logger) (path string, err error) {
 	h, err := hub.New(opts)
 	if err != nil {
 		return "", wrap(ErrConfig, err)
@@ -82,7 +88,10 @@ func fetch(ctx context.Context, ref string, opts *hub.Options, log *slog.Logger)
 	if err := llama.Load(libs.Files); err != nil {
 		return "", wrap(ErrBackend, err)
 	}
-	return file.Path, nil
+	if !copies {
+		return file.Path, nil
+	}
+	return requantized(ctx, h, file, log)
 }
 
 func (o *Options) validate() error {

@@ -105,6 +105,9 @@ func (d *doctor) models() {
 	hasDefault := false
 	for _, m := range models {
 		size += m.Size
+		for _, c := range m.Copies {
+			size += c.Size
+		}
 		for _, ref := range m.Refs {
 			hasDefault = hasDefault || ref == hub.DefaultModel
 		}

@@ -150,7 +150,7 @@ func (c *grammarCheck) readInstances(ctx context.Context, g *grammar.Grammar, re
 	defer f.Close()
 	var vocabulary *grammar.Vocabulary
 	if c.model != "" && g != nil {
-		model, err := llamacpp.Load(ctx, c.model, &llamacpp.Options{Hub: c.hubOptions(), Logger: c.logger()})
+		model, err := llamacpp.Load(ctx, c.model, &llamacpp.Options{Hub: c.hubOptions(), AsShipped: true, Logger: c.logger()})
 		if err != nil {
 			return err
 		}

@@ -182,6 +182,16 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// The copy that a model is loaded from stands below it.
+func TestModelsShowsCopies(t *testing.T) {
+	if code, _, stderr := criaRun(t, "", "run", "question -> answer: bool", "question=Is ice cold?"); code != 0 {
+		t.Fatalf("exit code %d, errors %q", code, stderr)
+	}
+	if code, out, _ := criaRun(t, "", "models"); code != 0 || !strings.Contains(out, "as Q8_0") {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
+}
+
 func TestOtherCommands(t *testing.T) {
 	testmodel.Model(t)
 	for name, tt := range map[string]struct {

@@ -19,8 +19,14 @@ func newModels(g *globals) *cobra.Command {
 		Use:        "models",
 		SuggestFor: []string{"list", "ls"},
 		Short:      "List the models in the cache",
-		Long:       "Models lists the models in the cache; with --all those of the catalogue too.",
-		Args:       cobra.NoArgs,
+		Long: `Models lists the models in the cache; with --all those of the catalogue too.
+
+Below a model stands the copy of it that is loaded in its place, if there is one: weights
+of some types (Q4_1, Q5_1) compute slowly on a CPU, so cria run and cria batch
+make a copy of such a model as Q8_0 once, which answers the same but for rounding.
+Prompts are read up to twice as fast then. cria run --as-shipped loads the
+model's own file; cria rm removes both.`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			h, err := g.hub()
 			if err != nil {
@@ -50,6 +56,10 @@ func listCached(w io.Writer, h *hub.Hub) error {
 	for _, m := range models {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.12s\t%s\t%s\n", strings.Join(m.Refs, ", "), humanize.IBytes(uint64(m.Size)),
 			m.Fetched.Format("2006-01-02"), m.Digest, m.Trust, m.Source)
+		for _, c := range m.Copies {
+			fmt.Fprintf(t, "  as %s\t%s\t%s\t%.12s\t%s\tmade here of %.12s\n", c.Kind, humanize.IBytes(uint64(c.Size)),
+				c.Made.Format("2006-01-02"), c.Digest, hub.TrustComputed, m.Digest)
+		}
 	}
 	return t.Flush()
 }

@@ -30,6 +30,7 @@ type predictFlags struct {
 	contextLength int
 	slots         int
 	threads       int
+	asShipped     bool
 	maxTokens     int
 	closeOnLimit  bool
 	sampling      cria.Sampling
@@ -50,6 +51,7 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
 	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
+	flags.BoolVar(&f.asShipped, "as-shipped", false, "load the model's own file, not the copy that computes faster here (see cria models --help)")
 	flags.IntVar(&f.maxTokens, "max-tokens", llamacpp.DefaultMaxTokens, "tokens to generate at most")
 	flags.BoolVar(&f.closeOnLimit, "close-on-limit", false, "end an output in time, as its type allows, before the tokens run out")
 	flags.Float64Var(&f.sampling.Temperature, "temperature", 0, "0 always takes the most probable token")
@@ -142,6 +144,7 @@ func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) 
 		Hub:           f.hubOptions(),
 		ContextLength: f.contextLength,
 		Threads:       f.threads,
+		AsShipped:     f.asShipped,
 		Slots:         f.slots,
 		ChatTemplate:  f.chatTemplate,
 		Logger:        f.logger(),
