@@ -117,21 +117,17 @@ func (s *session) fresh(ctx context.Context, o engine.Options) (*engine.Engine, 
 // [llamacpp.Options].AsShipped.
 func (s *session) usual(ctx context.Context, o engine.Options) (*engine.Engine, error) {
 	s.close()
-	m, err := llamacpp.Load(ctx, s.options.model, &llamacpp.Options{
-		Hub: &hub.Options{LlamaDir: s.peers.dir}, Threads: s.options.threads, AsShipped: s.options.asShipped,
-		ChatTemplate: llamacpp.PlainText, // it is not used
+	path, err := llamacpp.Prepare(ctx, s.options.model, &llamacpp.Options{
+		Hub: &hub.Options{LlamaDir: s.peers.dir}, AsShipped: s.options.asShipped,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Close(); err != nil {
-		return nil, err
-	}
-	if m.Path() != s.model {
-		fmt.Fprintf(s.out, "our side loads %s, as package llamacpp does (--as-shipped: not)\n\n", filepath.Base(m.Path()))
+	if path != s.model {
+		fmt.Fprintf(s.out, "our side loads %s, as package llamacpp does (--as-shipped: not)\n\n", filepath.Base(path))
 	}
 	o.Threads = s.options.threads
-	e, _, err := loadEngine(ctx, s.files, m.Path(), &o)
+	e, _, err := loadEngine(ctx, s.files, path, &o)
 	return e, err
 }
 

@@ -53,17 +53,30 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	if opts == nil {
 		opts = &Options{}
 	}
-	if err := opts.validate(); err != nil {
-		return nil, wrap(ErrConfig, err)
-	}
 	if ref == "" {
 		ref = hub.DefaultModel
 	}
-	path, err := fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
+	path, err := Prepare(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
 	return open(ctx, ref, path, opts)
+}
+
+// Prepare does what [Load] does before it loads the model, so that a later Load needs
+// neither a network nor a cache that can be written. It returns the file that Load would
+// load.
+func Prepare(ctx context.Context, ref string, opts *Options) (path string, err error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := opts.validate(); err != nil {
+		return "", wrap(ErrConfig, err)
+	}
+	if ref == "" {
+		ref = hub.DefaultModel
+	}
+	return fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
 }
 
 // fetch gets a model's file, or the copy of it that is fastest on the CPU if copies are

@@ -71,6 +71,9 @@ func wantReviews(t testing.TB, out string, n int) {
 }
 
 func TestBatch(t *testing.T) {
+	if code, _, stderr := criaRun(t, "", "pull"); code != 0 { // what is fetched first is said, and there is no more to say below
+		t.Fatal(stderr)
+	}
 	in := write(t, "in.jsonl", reviews(20))
 	file := filepath.Join(t.TempDir(), "out.jsonl")
 	code, out, stderr := criaRun(t, "", "batch", verdict, "--in", in, "--out", file)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 func newPull(g *globals) *cobra.Command {
@@ -17,8 +18,8 @@ func newPull(g *globals) *cobra.Command {
 		SuggestFor: []string{"fetch", "download", "get", "install"},
 		Short:      "Fetch llama.cpp's libraries and models, so that later runs need no network",
 		Long: `Pull fetches llama.cpp's libraries and the models named (the default model if
-none is), verifies them and keeps them in the cache. What is there already is
-not fetched again. A model is
+none is), verifies them and keeps them in the cache, with the copies that cria models
+speaks of. What is there already is not fetched again. A model is
 
   smollm2-135m-instruct                 a name of the catalogue: see cria models --all
   hf:owner/repo/file.gguf[@revision]    a file on Hugging Face
@@ -51,6 +52,11 @@ func (g *globals) pull(ctx context.Context, h *hub.Hub, refs []string) error {
 	libs, err := h.Libraries(ctx)
 	if err != nil {
 		return unavailableError{err}
+	}
+	for _, ref := range refs {
+		if _, err := llamacpp.Prepare(ctx, ref, &llamacpp.Options{Hub: g.hubOptions(), Logger: g.logger()}); err != nil {
+			return err
+		}
 	}
 	return printLine(g.out, fmt.Sprintf("llama.cpp\t%s\t%s", cmp.Or(libs.Release, "of your own"), libs.Dir))
 }
