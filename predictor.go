@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 )
 
 // PredictOptions are the settings of one predictor. Nil and zero fields leave
@@ -48,8 +49,15 @@ func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
 // by field name. [Predict] is its typed form. A Predictor is immutable and safe
 // for concurrent use.
 type Predictor struct {
-	sig   *Signature
-	scope Scope
+	sig    *Signature
+	scope  Scope
+	origin *Predictor // that it was made from; nil: itself
+
+	hint struct { // the predictor that has an input for a hint
+		once      sync.Once
+		predictor *Predictor
+		err       error
+	}
 }
 
 // NewPredictor makes a predictor. opts may be nil.
@@ -70,6 +78,10 @@ func (p *Predictor) Signature() *Signature { return p.sig }
 // Request returns the request that a call with these inputs would send, without
 // sending it.
 func (p *Predictor) Request(ctx context.Context, inputs Example) (*Request, error) {
+	p, inputs, err := p.current(ctx).hinted(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
 	_, req, err := p.prepare(ctx, inputs)
 	return req, err
 }
@@ -77,7 +89,9 @@ func (p *Predictor) Request(ctx context.Context, inputs Example) (*Request, erro
 // Call runs the predictor once. Inputs that do not fit the signature give an
 // *[InputError], a reply that cannot be read a *[ParseError]. A reply that
 // reached its token limit in the middle of its last value is an error too,
-// unless that value is text: then the result's Finish says [FinishLength].
+// unless that value is text: then the result's Finish says [FinishLength]. A call takes
+// one request to the LM, and one more each to let it think and to score a closed set
+// behind other outputs.
 func (p *Predictor) Call(ctx context.Context, inputs Example) (*Prediction, error) {
 	for delta, err := range p.Stream(ctx, inputs) {
 		if err != nil {
@@ -94,16 +108,35 @@ func (p *Predictor) Call(ctx context.Context, inputs Example) (*Prediction, erro
 // the last delta has the result. Breaking out cancels the work.
 func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[Example], error] {
 	return func(yield func(Delta[Example], error) bool) {
-		scope, req, err := p.prepare(ctx, inputs)
-		if err != nil {
-			yield(Delta[Example]{}, err)
-			return
-		}
-		reply := &reply{predictor: p, scope: scope, req: *req, yield: func(d Delta[Example]) bool { return yield(d, nil) }}
-		if result, err := reply.get(ctx); !reply.stopped {
+		call := newCall(ctx, p, inputs)
+		stopped := false
+		result, err := p.run(ctx, call, func(d Delta[Example]) bool {
+			call.delta(d)
+			stopped = !yield(d, nil)
+			return !stopped
+		})
+		err = outOfTime(ctx, err)
+		call.end(result, err)
+		if !stopped {
 			yield(Delta[Example]{Result: result}, err)
 		}
 	}
+}
+
+// run makes the call that p was asked for, with what the context has in p's place. The
+// result is nil if hand wanted no more.
+func (p *Predictor) run(ctx context.Context, call *call, hand func(Delta[Example]) bool) (*Prediction, error) {
+	p, inputs, err := p.current(ctx).hinted(ctx, call.step.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	scope, req, err := p.prepare(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	call.step.Request = req
+	reply := &reply{predictor: p, scope: scope, req: *req, meter: meterOf(ctx), yield: hand}
+	return reply.get(ctx)
 }
 
 func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Request, error) {

@@ -11,6 +11,7 @@ type reply struct {
 	predictor *Predictor
 	scope     Scope
 	req       Request // with what has come so far in Thinking and Prefill
+	meter     *meter  // may be nil
 	yield     func(Delta[Example]) bool
 	stopped   bool // by yield
 	requests  int
@@ -87,6 +88,10 @@ func (r *reply) generate(ctx context.Context) (Chunk, error) {
 func (r *reply) read(ctx context.Context, req *Request, deltas func(text string) []Delta[Example]) (string, Chunk, error) {
 	var text strings.Builder
 	var last Chunk
+	var err error
+	if req.MaxTokens, err = r.meter.begin(req.MaxTokens); err != nil {
+		return "", last, err
+	}
 	for chunk, err := range r.scope.LM.Generate(ctx, req) {
 		if err != nil {
 			return "", last, err
@@ -103,6 +108,9 @@ func (r *reply) read(ctx context.Context, req *Request, deltas func(text string)
 // choose adds the most probable value of a hole to the prefill, with what is around it.
 func (r *reply) choose(ctx context.Context, hole *closedHole) (*Choice, error) {
 	req, texts := r.req, hole.rest.replies(hole.values)
+	if _, err := r.meter.begin(0); err != nil {
+		return nil, err
+	}
 	s, err := hole.scorer.Score(ctx, &req, texts)
 	if err != nil {
 		return nil, err
@@ -116,6 +124,7 @@ func (r *reply) choose(ctx context.Context, hole *closedHole) (*Choice, error) {
 }
 
 func (r *reply) use(u Usage) {
+	r.meter.use(u)
 	if r.requests++; r.requests > 1 {
 		u = u.Add(r.usage)
 	}

@@ -1,0 +1,132 @@
+package cria
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Score says how good an output is.
+type Score struct {
+	Value    float64 // more is better; not NaN
+	Feedback string  // what should be better, for the next attempt of a [Refine]
+}
+
+// Reward judges an output of a module. An error fails the attempt, and a panic is an
+// error (*[PanicError]).
+type Reward[In, Out any] func(ctx context.Context, in In, out Out) (Score, error)
+
+func (r Reward[In, Out]) judge(ctx context.Context, in In, out Out) (s Score, err error) {
+	defer recovered("the reward function", &err)
+	s, err = r(ctx, in, out)
+	if err == nil && math.IsNaN(s.Value) {
+		err = errors.New("the reward function gave NaN")
+	}
+	return s, err
+}
+
+// AttemptsError says that a module which makes several attempts had no good one.
+type AttemptsError struct {
+	Errs []error // of each attempt
+}
+
+func (e *AttemptsError) Error() string {
+	return fmt.Sprintf("all of %d attempts failed: %s", len(e.Errs), joinErrors(e.Errs))
+}
+
+// Unwrap returns the errors of the attempts.
+func (e *AttemptsError) Unwrap() []error { return e.Errs }
+
+// BestOfN makes up to so many attempts of a module and returns the one of the highest
+// score. It is safe for concurrent use.
+//
+// The first attempt samples as the call does; the others sample at the call's
+// temperature or, where that is greedy, at 1, each with a seed and a rollout of its own,
+// so that a call repeats but for the computation's rounding.
+type BestOfN[In, Out any] struct {
+	Module    Module[In, Out]
+	n         int
+	threshold float64
+	reward    Reward[In, Out]
+	refine    bool // feedback is fed forward
+}
+
+// NewBestOfN makes a module that ends at the first attempt whose score is at least the
+// threshold; [math.Inf](1) tries all. It panics if n is less than 1.
+func NewBestOfN[In, Out any](m Module[In, Out], n int, threshold float64, reward Reward[In, Out]) *BestOfN[In, Out] {
+	if n < 1 {
+		panic(fmt.Sprintf("cria: %d attempts; there must be at least 1", n))
+	}
+	return &BestOfN[In, Out]{Module: m, n: n, threshold: threshold, reward: reward}
+}
+
+// Call implements [Module]. An attempt that fails is passed over; if all fail, the error
+// is an *[AttemptsError]. When the context ends, or its budget is spent, what was best so
+// far is returned if there is any.
+func (b *BestOfN[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+	var best Out
+	score := math.Inf(-1)
+	found := false
+	var errs []error
+	attempt := ctx
+	for i := range b.n {
+		out, s, err := b.attempt(rollout(attempt, i), in)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("attempt %d: %w", i+1, err))
+			if over(ctx, err) {
+				break
+			}
+			continue
+		}
+		if !found || s.Value > score {
+			best, score, found = out, s.Value, true
+		}
+		if s.Value >= b.threshold {
+			break
+		}
+		if b.refine {
+			attempt = withHint(ctx, s.Feedback)
+		}
+	}
+	if !found {
+		return best, &AttemptsError{errs}
+	}
+	return best, nil
+}
+
+func (b *BestOfN[In, Out]) attempt(ctx context.Context, in In) (Out, Score, error) {
+	out, err := safely(ctx, b.Module, in)
+	if err != nil {
+		return out, Score{}, err
+	}
+	s, err := b.reward.judge(ctx, in, out)
+	return out, s, err
+}
+
+// over reports whether no later attempt can do better than one that failed.
+func over(ctx context.Context, err error) bool {
+	budget := (*BudgetError)(nil)
+	return ctx.Err() != nil || errors.As(err, &budget)
+}
+
+// rollout returns a context whose calls are the attempt of a number; those of number 0
+// are ordinary calls.
+func rollout(ctx context.Context, number int) context.Context {
+	if number == 0 {
+		return ctx
+	}
+	sampling := Sampling{}
+	if s := scopeOf(ctx).Sampling; s != nil {
+		sampling = *s
+	}
+	if sampling.Temperature == 0 {
+		sampling.Temperature = 1
+	}
+	seed := uint32(number)
+	if sampling.Seed != nil {
+		seed += *sampling.Seed
+	}
+	sampling.Seed = &seed
+	return With(ctx, Scope{Sampling: &sampling})
+}
