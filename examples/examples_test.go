@@ -15,10 +15,17 @@ func TestMain(m *testing.M) { os.Exit(testmodel.Main(m)) }
 func TestExamples(t *testing.T) {
 	testmodel.Model(t)
 	for name, want := range map[string]string{
+		"best_of_n": "Best: ",
 		"classify":  "positive\n",
+		"compare":   "Attempt: ",
 		"extract":   "{Customer:Eva Novak Items:[{Product:table Quantity:5} {Product:plate Quantity:20}] Express:true}\n",
+		"majority":  "Most: Paris\n",
+		"nearest":   "Topic: science\n",
+		"parallel":  "\"\": the review is empty\n",
+		"pipeline":  "Eva Novak is angry\n",
 		"question":  "Paris",
 		"reasoning": "Answer: 12",
+		"refine":    "ram", // the word that it is told to use
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "run", "./"+name)
