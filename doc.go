@@ -22,15 +22,15 @@
 //   - [Adapter] turns a signature and its inputs into a [Request], and the reply
 //     back into values: [Lines], the default, [JSON] or [Markers].
 //   - [LM] is the model: package llamacpp runs one in this process, and anything
-//     that implements the one method can stand in. [NewCache] keeps replies.
+//     that implements the one method can stand in. A [Cache] keeps replies.
 //   - [Module] is anything with a method Call: a Predict, a Go function ([Func]), a
 //     struct of the user's own. [Map] and [Parallel] call one for many inputs; [BestOfN],
 //     [Refine], [Majority] and [MultiChainComparison] call one several times for one
 //     input; [KNNFewShot] gives it the demonstrations that are nearest to the input.
 //   - [Program] knows the predictors of a module by name. A [Candidate] changes their
 //     instructions, demonstrations and settings for the calls of one context.
-//   - [Scope] is what a call carries (model, adapter, sampling): in a context by
-//     [With], or for the whole process by [Configure]. A context also has a [Budget]
+//   - [Scope] is what a call carries (model, adapter, sampling, cache): in a context
+//     by [With], or for the whole process by [Configure]. A context also has a [Budget]
 //     ([WithBudget]) and a [Trace] ([WithTrace]), and [Events] yields what happens in a
 //     call while it does.
 //

@@ -46,6 +46,13 @@ type Request struct {
 	Sampling *Sampling // nil: the LM's default
 
 	CloseOnLimit bool // see [Scope]; an LM that cannot do so lets the reply be cut off
+
+	// What an LM computes is shared between requests of the same salt only; one that
+	// shares nothing has no use for it. See [Scope].
+	Salt string
+
+	Rollout     int         // tells requests apart that are otherwise equal; see [Scope]
+	CachePolicy CachePolicy // for every [Cache] that the request meets; zero: [CacheOn]
 }
 
 // Sampling says how tokens are chosen. The zero value is greedy: always the

@@ -1,6 +1,9 @@
 package cria
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // Role says who speaks in a [Message].
 type Role string
@@ -24,11 +27,14 @@ type Message struct {
 // comes back. A Prefix is immutable and safe for concurrent use.
 type Prefix struct {
 	messages []Message
+	digest   func() cacheKey // of the messages; made when it is first asked for
 }
 
 // NewPrefix makes a prefix of messages.
 func NewPrefix(messages ...Message) *Prefix {
-	return &Prefix{messages: slices.Clone(messages)}
+	p := &Prefix{messages: slices.Clone(messages)}
+	p.digest = sync.OnceValue(func() cacheKey { return digestMessages(cacheKey{}, p.messages) })
+	return p
 }
 
 // Messages returns the messages in order. A nil Prefix has none.

@@ -7,8 +7,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -246,63 +244,6 @@ func TestAdapterWithItsOwnModel(t *testing.T) {
 	a := modelAdapter{script: &script{pieces: []string{" a\nscore: 1"}}}
 	if _, err := NewPredict[question, answer]("", &PredictOptions{Adapter: a}).Call(t.Context(), question{}); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestCache(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lm := &script{pieces: []string{" a\nscore: 1"}}
-		cached := NewCache(lm, &CacheOptions{TTL: time.Minute})
-		call := func(q string, opts *PredictOptions) *Result[answer] {
-			t.Helper()
-			result, err := NewPredict[question, answer]("", opts).Run(With(t.Context(), Scope{LM: cached}), question{q})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return result
-		}
-		calls := func(want int) {
-			t.Helper()
-			if lm.calls != want {
-				t.Fatalf("%d calls, want %d", lm.calls, want)
-			}
-		}
-		first := call("x", nil)
-		if calls(1); first.Usage.Cached {
-			t.Error("the first reply counts as cached")
-		}
-		second := call("x", nil)
-		if calls(1); !second.Usage.Cached || second.Value != first.Value || second.Text != first.Text {
-			t.Errorf("second = %+v, want the first from the cache", second)
-		}
-		call("y", nil)
-		calls(2)
-		call("x", &PredictOptions{Sampling: &Sampling{TopK: 3}})
-		calls(3)
-		call("x", &PredictOptions{MaxTokens: 5})
-		calls(4)
-		call("x", &PredictOptions{Demos: []Example{{"question": "d", "answer": "e", "score": 1}}})
-		calls(5)
-		time.Sleep(2 * time.Minute)
-		call("x", nil)
-		calls(6)
-	})
-}
-
-func TestCacheKeepsOnlyWholeReplies(t *testing.T) {
-	for name, lm := range map[string]*script{
-		"cut off": {pieces: []string{" a\nscore: 1"}, finish: FinishLength},
-		"failed":  {pieces: []string{" a\nscore: 1"}, err: errors.New("boom")},
-	} {
-		cached := NewCache(lm, nil)
-		for range 2 {
-			for _, err := range cached.Generate(t.Context(), &Request{}) {
-				_ = err
-			}
-		}
-		if lm.calls != 2 {
-			t.Errorf("%s: %d calls, want 2", name, lm.calls)
-		}
 	}
 }
 

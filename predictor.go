@@ -163,7 +163,7 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 		return scope, nil, err
 	}
 	req.Sampling, req.MaxTokens, req.CloseOnLimit = scope.Sampling, scope.MaxTokens, scope.CloseOnLimit
-	return scope, req, nil
+	return scope, req, scope.identify(req)
 }
 
 func (p *Predictor) parse(scope Scope, text string, last Chunk) (*Prediction, error) {

@@ -31,6 +31,19 @@ type Scope struct {
 
 	// Calibration corrects the scores of a closed set; see [Calibrate].
 	Calibration *Calibration
+
+	Cache       *Cache      // stands before the LM, for what CachePolicy says
+	CachePolicy CachePolicy // zero at all levels: [CacheOn]
+
+	// Salt keeps tenants apart: nothing that was computed for one is used for another,
+	// neither replies of a cache nor what a model has computed of a prompt.
+	Salt string
+
+	// Rollout asks for another reply to the same request: each number has a reply of
+	// its own, which repeats, since with a temperature and no seed the number is the
+	// seed too. 0 is the ordinary call: with a temperature and no seed its reply is
+	// random, and then repeats as long as a cache keeps it.
+	Rollout int
 }
 
 // over returns s with its zero fields taken from lower.
@@ -47,6 +60,8 @@ func (s Scope) over(lower Scope) Scope {
 	s.ThinkTokens = cmp.Or(s.ThinkTokens, lower.ThinkTokens)
 	s.CloseOnLimit = s.CloseOnLimit || lower.CloseOnLimit
 	s.Calibration = cmp.Or(s.Calibration, lower.Calibration)
+	s.Cache, s.CachePolicy = cmp.Or(s.Cache, lower.Cache), cmp.Or(s.CachePolicy, lower.CachePolicy)
+	s.Salt, s.Rollout = cmp.Or(s.Salt, lower.Salt), cmp.Or(s.Rollout, lower.Rollout)
 	return s
 }
 
@@ -97,6 +112,7 @@ func resolve(ctx context.Context, predictor Scope) (Scope, error) {
 	case ok && s.Format != "":
 		s.Adapter, err = a.AdapterFor(s.Format)
 	}
+	s.LM = s.Cache.before(s.LM)
 	return s, err
 }
 

@@ -33,7 +33,7 @@ type snapshotKey [sha256.Size]byte
 // snapshotKey is a digest of the model, the release of llama.cpp, the kind of
 // cache and the tokens.
 func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey, err error) {
-	model, err := e.fingerprint()
+	model, err := e.Fingerprint()
 	if err != nil {
 		return key, fmt.Errorf("engine: snapshot: %w", err)
 	}
@@ -45,10 +45,10 @@ func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey, err error) {
 	return key, nil
 }
 
-// fingerprint identifies the model by its header and the beginning of every
+// Fingerprint identifies the model by its header and the beginning of every
 // tensor, since to read a model of many GB whole takes longer than a prefix. A file
-// that is not the one that was loaded any more is an error.
-func (e *Engine) fingerprint() ([]byte, error) {
+// that is not the one that was loaded any more is an error. It reads the files anew.
+func (e *Engine) Fingerprint() ([]byte, error) {
 	h := sha256.New()
 	for i, path := range e.files.paths {
 		if err := e.files.check(i); err != nil {

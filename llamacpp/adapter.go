@@ -57,7 +57,11 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 	}
 	a.lm = attempts{a}
 	if config.EnableCache {
-		a.lm = cria.NewCache(a.lm, &cria.CacheOptions{TTL: config.CacheTTL}).(cria.Scorer) // as what is behind it
+		cache, err := cria.OpenCache("", &cria.CacheOptions{TTL: config.CacheTTL})
+		if err != nil {
+			return nil, wrap(ErrConfig, err)
+		}
+		a.lm = cache.LM(a.lm).(cria.Scorer) // as what is behind it
 	}
 	return a, nil
 }

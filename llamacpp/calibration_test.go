@@ -65,7 +65,11 @@ func measure(t *testing.T, ctx context.Context, p *cria.Predictor, examples []cr
 // probabilities are worth more.
 func TestCalibration(t *testing.T) {
 	m := loadShared(t)
-	ctx := cria.With(t.Context(), cria.Scope{LM: cria.NewCache(m, nil)}) // each text is scored once
+	cache, err := cria.OpenCache("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := cria.With(t.Context(), cria.Scope{LM: m, Cache: cache}) // each text is scored once
 	for _, tt := range []struct {
 		file, signature, instruction string
 		fit                          int // examples for the bias; the others are judged

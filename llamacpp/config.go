@@ -60,7 +60,8 @@ type Config struct {
 	// MaxBackoff is the longest wait between two attempts.
 	MaxBackoff time.Duration
 
-	// EnableCache answers a request that was answered before from memory.
+	// EnableCache answers a request that this adapter answered before from memory: see
+	// [cria.Cache]. A cache that others share belongs into a [cria.Scope].
 	EnableCache bool
 	// CacheTTL is how long the cache keeps a reply; more than 0 if it is
 	// enabled.

@@ -158,6 +158,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) }),
 		ends:       sync.OnceValues(func() ([]llama.Token, error) { return endTokens(e.Vocab()) }),
 	}
+	m.identity = sync.OnceValue(m.identify)
 	go m.vocabulary()
 	return m, nil
 }

@@ -33,6 +33,8 @@ type LoadedModel struct {
 
 	ends func() ([]llama.Token, error) // tokens that end a line, or the model's turn
 
+	identity func() string // see Identity
+
 	log *slog.Logger
 }
 
@@ -99,6 +101,7 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, output
 			MaxTokens: maxTokens(req.MaxTokens),
 			Sampling:  sampling(req.Sampling),
 			Stop:      req.Stop,
+			Salt:      req.Salt,
 		}
 		var matcher *grammar.Matcher
 		if req.Think {

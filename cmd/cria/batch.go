@@ -38,9 +38,11 @@ order of the input: a JSON object of the outputs.
 A member "id" that is not an input is copied to the line's output. What cannot
 be answered gives {"error": "..."} instead; the others go on, and the exit code
 is 1 at the end. To try the failures again, give the lines that failed to another
-batch. Blank lines are skipped. Where answers repeat (temperature 0, or a seed),
-inputs that were answered before are not computed again; equal ones that are in
-work at the same time are.
+batch. Blank lines are skipped.
+
+Inputs that were answered before, by this batch or by another with the same model,
+signature and flags, are not computed again: see cria cache --help, and --cache off.
+With a temperature and no seed every answer is another one, unless --cache is given.
 
 Every line is written at once and whole. A batch that was interrupted goes on
 with --resume: as many inputs are skipped as the output has lines, failures
@@ -63,7 +65,7 @@ included, so the input and the signature must be the same.`,
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	f.add(cmd)
+	f.add(cmd, cria.CacheOn)
 	flags := cmd.Flags()
 	flags.StringVar(&f.inPath, "in", "-", "file with one JSON object of inputs a line; - is standard input")
 	flags.StringVar(&f.outPath, "out", "-", "file for one JSON object of outputs a line; - is standard output")
@@ -110,7 +112,11 @@ func (f *batchFlags) run(ctx context.Context, signature string) (err error) {
 		return err
 	}
 	b := &batch{batchFlags: f, sig: sig, predictor: predictor, in: in, out: out}
-	err = b.runOn(cria.With(ctx, cria.Scope{LM: f.cached(model)}))
+	cache, err := f.openCache()
+	if err == nil {
+		err = b.runOn(cria.With(ctx, cria.Scope{LM: model, Cache: cache, CachePolicy: cria.CachePolicy(f.cache)}))
+	}
+	f.warnOfCache(cache)
 	if err != nil && out.file != nil {
 		err = resumableError{err}
 	}
@@ -143,15 +149,6 @@ func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
-}
-
-// cached puts a response cache before the model, unless every answer is to be
-// another one.
-func (f *batchFlags) cached(model cria.LM) cria.LM {
-	if f.sampling.Temperature > 0 && f.sampling.Seed == nil {
-		return model
-	}
-	return cria.NewCache(model, nil)
 }
 
 // batch is one run over an input.

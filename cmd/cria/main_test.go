@@ -15,6 +15,9 @@ import (
 	"github.com/cria-lm/cria/internal/testmodel"
 )
 
+// repliesDir is where replies are kept: no test finds those of another.
+const repliesDir = "CRIA_REPLIES_DIR"
+
 // asCommand makes a process of the test binary the command itself.
 const asCommand = "CRIA_TEST_AS_COMMAND"
 
@@ -33,6 +36,10 @@ func TestMain(m *testing.M) {
 // cria runs one command line.
 func criaRun(t testing.TB, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	if os.Getenv(repliesDir) == "" { // a test that keeps replies names a folder itself
+		t.Setenv(repliesDir, t.TempDir())
+		defer os.Unsetenv(repliesDir)
+	}
 	var out, err bytes.Buffer
 	code = run(t.Context(), args, streams{in: strings.NewReader(stdin), out: &out, err: &err})
 	return code, out.String(), err.String()

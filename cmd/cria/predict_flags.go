@@ -35,10 +35,12 @@ type predictFlags struct {
 	closeOnLimit  bool
 	sampling      cria.Sampling
 	seed          uint32
+	cache         string
 }
 
-// add declares the flags. It takes the command's PreRun.
-func (f *predictFlags) add(cmd *cobra.Command) {
+// add declares the flags, with a default policy for the cache of replies. It takes the
+// command's PreRun.
+func (f *predictFlags) add(cmd *cobra.Command, cache cria.CachePolicy) {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.model, "model", "m", "", "name from the catalogue, file, hf:, https: or pip: reference (default \""+hub.DefaultModel+"\")")
 	flags.StringVarP(&f.instructions, "instructions", "i", "", "what the model is to do (default \"Read the {inputs} and give the {outputs}.\")")
@@ -60,7 +62,9 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.sampling.MinP, "min-p", 0, "keep tokens of at least this share of the best one's probability")
 	flags.Float64Var(&f.sampling.RepeatPenalty, "repeat-penalty", 1, "make recent tokens less probable; 1 is none")
 	flags.Uint32Var(&f.seed, "seed", 0, "make random choices repeat (default: others each time)")
+	flags.StringVar(&f.cache, "cache", string(cache), "replies that are kept: on uses and adds to them, read-only uses them, off does neither (see cria cache --help)")
 	mustRegister(cmd, "model", completeModels(f.globals))
+	mustRegister(cmd, "cache", cobra.FixedCompletions([]string{string(cria.CacheOn), string(cria.CacheOff), string(cria.CacheReadOnly)}, cobra.ShellCompDirectiveNoFileComp))
 	mustRegister(cmd, "format", func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
 		for _, format := range cria.OutputFormats() {
 			names = append(names, string(format))
@@ -70,6 +74,9 @@ func (f *predictFlags) add(cmd *cobra.Command) {
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
 		if cmd.Flags().Changed("seed") {
 			f.sampling.Seed = &f.seed
+		}
+		if f.sampling.Temperature > 0 && f.sampling.Seed == nil && !cmd.Flags().Changed("cache") {
+			f.cache = string(cria.CacheOff) // every answer is to be another one
 		}
 	}
 }
@@ -116,6 +123,9 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 	}
 	if err := f.sampling.Validate(); err != nil {
 		return err
+	}
+	if err := cria.CachePolicy(f.cache).Validate(); err != nil || f.cache == "" {
+		return fmt.Errorf("--cache %q is not on, off or read-only", f.cache)
 	}
 	if _, err := cria.OutputFormat(f.format).Adapter(false); err != nil {
 		return fmt.Errorf("--format: %w", err)

@@ -54,6 +54,7 @@ Exit codes:
 
 Environment:
   CRIA_CACHE_DIR       where downloads are kept
+  CRIA_REPLIES_DIR     where replies are kept (default: replies in the folder above)
   CRIA_LLAMA_DIR       a folder with llama.cpp libraries of your own
   CRIA_OFFLINE=1       fetch nothing
   CRIA_ACCEPT_LICENSE  models or licences whose terms you accept, with commas
@@ -86,7 +87,7 @@ Environment:
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "show no progress")
 	flags.BoolVarP(&g.verbose, "verbose", "v", false, "log what happens, llama.cpp's own log included")
 
-	root.AddCommand(newRun(g), newBatch(g), newPull(g), newGrammar(g), newModels(g), newRemove(g), newDoctor(g), newVersion(g))
+	root.AddCommand(newRun(g), newBatch(g), newPull(g), newGrammar(g), newModels(g), newRemove(g), newCache(g), newDoctor(g), newVersion(g))
 	checkArgs(root)
 	return root
 }

@@ -56,7 +56,7 @@ with --json an object.`,
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	f.add(cmd)
+	f.add(cmd, cria.CacheOff) // who asks again wants to see the model answer
 	flags := cmd.Flags()
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	flags.BoolVar(&f.stream, "stream", false, "print text as it is generated")
@@ -85,7 +85,11 @@ func (f *runFlags) run(ctx context.Context, signature string, assignments []stri
 	if err != nil {
 		return err
 	}
-	err = f.answer(cria.With(ctx, cria.Scope{LM: model}), model, predictor, inputs)
+	cache, err := f.openCache()
+	if err == nil {
+		err = f.answer(cria.With(ctx, cria.Scope{LM: model, Cache: cache, CachePolicy: cria.CachePolicy(f.cache)}), model, predictor, inputs)
+	}
+	f.warnOfCache(cache)
 	return cmp.Or(err, model.Close())
 }
 

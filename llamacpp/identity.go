@@ -1,0 +1,44 @@
+package llamacpp
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cria-lm/cria/llama"
+)
+
+// Identity implements [cria.Identifier]: it is a digest of the model file's header and the
+// beginnings of its tensors, the release of llama.cpp, the context length and the chat
+// template. The first call reads the file, which takes milliseconds; if it was replaced
+// since it was loaded there is no identity.
+func (m *LoadedModel) Identity() string { return m.identity() }
+
+func (m *LoadedModel) identify() string {
+	model, err := m.engine.Fingerprint()
+	if err != nil {
+		m.log.Warn("the model's replies are cached in memory only", "model", m.name, "reason", err)
+		return ""
+	}
+	info, _ := llama.Loaded()
+	return fmt.Sprintf("llama.cpp %x", sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%s", model, info.Version, m.ContextLength(), m.template.source)))
+}
+
+// Identity implements [cria.Identifier]: it is the model's, with what the [Config] says of
+// replies.
+func (a *Adapter) Identity() string {
+	model := a.model.Identity()
+	if model == "" {
+		return ""
+	}
+	c := a.config
+	// These say how a reply is come by, not what it is.
+	c.ModelName, c.TokenBudget, c.RequestsPerMinute = "", 0, 0
+	c.MaxRetries, c.InitialBackoff, c.MaxBackoff = 0, 0, 0
+	c.EnableCache, c.CacheTTL, c.EnableStreaming = false, 0, false
+	config, err := json.Marshal(c)
+	if err != nil { // of a configuration that is valid: there is no such error
+		return ""
+	}
+	return fmt.Sprintf("%s %x", model, sha256.Sum256(config))
+}
