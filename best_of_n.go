@@ -116,17 +116,17 @@ func rollout(ctx context.Context, number int) context.Context {
 	if number == 0 {
 		return ctx
 	}
-	sampling := Sampling{}
-	if s := scopeOf(ctx).Sampling; s != nil {
-		sampling = *s
+	outer, sampling := scopeOf(ctx), Sampling{}
+	if outer.Sampling != nil {
+		sampling = *outer.Sampling
 	}
 	if sampling.Temperature == 0 {
 		sampling.Temperature = 1
 	}
-	seed := uint32(number)
 	if sampling.Seed != nil {
-		seed += *sampling.Seed
-	}
-	sampling.Seed = &seed
-	return With(ctx, Scope{Sampling: &sampling})
+		seed := *sampling.Seed + uint32(number)
+		sampling.Seed = &seed
+	} // else the rollout is the seed
+	const prime = 1_000_003 // so that attempts within attempts have numbers of their own
+	return With(ctx, Scope{Sampling: &sampling, Rollout: outer.Rollout*prime + number})
 }

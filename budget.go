@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,10 @@ func (m *meter) spent(reason string) *BudgetError {
 	return &BudgetError{m.limit, m.calls, m.tokens, time.Since(m.begun), m.trace, reason}
 }
 
+// usualTokens is at least what LMs generate that are not told a limit. Where more are
+// left, a request is as it would be without a budget, and so is its place in a cache.
+const usualTokens = 1024
+
 // begin counts a request that may generate so many tokens (0: as many as the LM likes),
 // and returns how many it may, or why it may not begin.
 func (m *meter) begin(tokens int) (int, error) {
@@ -81,7 +86,7 @@ func (m *meter) begin(tokens int) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if left > 0 && (tokens == 0 || left < tokens) {
+		if left > 0 && left < cmp.Or(tokens, usualTokens) {
 			tokens = left
 		}
 	}

@@ -71,10 +71,10 @@ func TestBudgetCapsRequests(t *testing.T) {
 	}
 }
 
-// slow is an LM that takes a second.
-type slow struct{ script }
+// slowLM is an LM that takes a second.
+type slowLM struct{ script }
 
-func (s *slow) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
+func (s *slowLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		select {
 		case <-time.After(time.Second):
@@ -87,7 +87,7 @@ func (s *slow) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, erro
 
 func TestBudgetOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lm := &slow{script{pieces: []string{" a\nscore: 1"}}}
+		lm := &slowLM{script{pieces: []string{" a\nscore: 1"}}}
 		ctx, cancel := WithBudget(With(t.Context(), Scope{LM: lm}), Budget{Time: 1500 * time.Millisecond})
 		defer cancel()
 		p := NewPredict[question, answer]("", nil)
@@ -102,9 +102,28 @@ func TestBudgetOfTime(t *testing.T) {
 	})
 }
 
+// A cached reply costs no tokens.
+func TestBudgetAndCache(t *testing.T) {
+	lm := &script{pieces: []string{" a\nscore: 1"}}
+	cache, err := OpenCache("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := WithBudget(With(t.Context(), Scope{LM: lm, Cache: cache}), Budget{Tokens: 2000})
+	defer cancel()
+	for range 300 { // of 11 tokens each
+		if _, err := NewPredict[question, answer]("", nil).Call(ctx, question{"?"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lm.calls != 1 {
+		t.Errorf("%d calls", lm.calls)
+	}
+}
+
 // A context that ends for another reason says so.
 func TestBudgetAndCancellation(t *testing.T) {
-	ctx, cancel := WithBudget(With(t.Context(), Scope{LM: &slow{}}), Budget{Time: time.Hour})
+	ctx, cancel := WithBudget(With(t.Context(), Scope{LM: &slowLM{}}), Budget{Time: time.Hour})
 	defer cancel()
 	stopped, stop := context.WithCancel(ctx)
 	stop()
