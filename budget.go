@@ -135,8 +135,11 @@ func (e *timeUp) Unwrap() error { return context.DeadlineExceeded }
 
 // outOfTime returns the budget's error in place of one that its deadline led to.
 func outOfTime(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
 	late := (*timeUp)(nil)
-	if err == nil || ctx.Err() == nil || !errors.As(context.Cause(ctx), &late) {
+	if !errors.As(context.Cause(ctx), &late) {
 		return err
 	}
 	late.meter.mu.Lock()

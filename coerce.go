@@ -82,6 +82,9 @@ func findNumber(raw any) (string, error) {
 	default:
 		return "", fmt.Errorf("want a number, got %s", abbreviate(fmt.Sprint(raw), 40))
 	}
+	if plain := strings.TrimSpace(text); isDigits(strings.TrimPrefix(plain, "-")) {
+		return plain, nil // most are so, and a search takes far longer
+	}
 	var found []string
 	for _, m := range number.FindAllString(text, -1) {
 		if strings.ContainsAny(m, "0123456789") {
@@ -91,8 +94,12 @@ func findNumber(raw any) (string, error) {
 	if len(found) != 1 {
 		return "", fmt.Errorf("want one number, got %s", abbreviate(text, 40))
 	}
-	return strings.NewReplacer(",", "", "_", "").Replace(found[0]), nil
+	return withoutSeparators.Replace(found[0]), nil
 }
+
+var withoutSeparators = strings.NewReplacer(",", "", "_", "")
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func coerceInt(raw any) (any, error) {
 	s, err := findNumber(raw)
@@ -328,11 +335,14 @@ func lookupFold(m map[string]any, name string) (any, bool) {
 // sameName compares the name of a field as a model writes it: case does not
 // count, and a space or a hyphen may stand for an underscore.
 func sameName(written, name string) bool {
+	if written = strings.TrimSpace(written); written == name {
+		return true
+	}
 	written = strings.Map(func(r rune) rune {
 		if r == ' ' || r == '-' {
 			return '_'
 		}
 		return r
-	}, strings.TrimSpace(written))
+	}, written)
 	return strings.EqualFold(written, name)
 }

@@ -52,3 +52,16 @@ func TestCoerceListOfNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestCoerceNumber(t *testing.T) {
+	for text, want := range map[string]any{
+		"7": int64(7), " 0042\n": int64(42), "-7": int64(-7), "+7": int64(7), "1_000": int64(1000), "4.": int64(4), "about 7 or so": int64(7),
+		"--7": int64(-7), "9223372036854775807": int64(9223372036854775807),
+		"": nil, "-": nil, "9223372036854775808": nil, "7 or 8": nil, "7.5": nil, "1-2": nil, "٣": nil,
+	} {
+		got, err := coerceInt(text)
+		if (err == nil) != (want != nil) || err == nil && got != want {
+			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 // unknown, of another type than its field's, or outside its constraints.
 func (s *Signature) CheckInputs(ex Example) error {
 	var errs []error
+	known := 0
 	for _, f := range s.inputs {
 		value, ok := ex[f.Name]
 		if !ok && !f.Optional {
@@ -22,19 +23,27 @@ func (s *Signature) CheckInputs(ex Example) error {
 		if !ok {
 			continue
 		}
+		known++
 		if err := f.checkInput(value); err != nil {
 			errs = append(errs, fmt.Errorf("input %q: %w", f.Name, err))
 		}
 	}
-	for _, name := range ex.Keys() {
-		if !slices.ContainsFunc(s.inputs, func(f Field) bool { return f.Name == name }) {
-			errs = append(errs, fmt.Errorf("unknown input %q (the signature is %q)", name, s))
-		}
+	if known < len(ex) {
+		errs = append(errs, s.unknownInputs(ex)...)
 	}
 	if len(errs) > 0 {
 		return &InputError{Errs: errs}
 	}
 	return nil
+}
+
+func (s *Signature) unknownInputs(ex Example) (errs []error) {
+	for _, name := range ex.Keys() {
+		if !slices.ContainsFunc(s.inputs, func(f Field) bool { return f.Name == name }) {
+			errs = append(errs, fmt.Errorf("unknown input %q (the signature is %q)", name, s))
+		}
+	}
+	return errs
 }
 
 func (f Field) checkInput(value any) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+	"unicode/utf8"
 )
 
 // structCodec moves values between a Go struct and an [Example].
@@ -95,6 +96,9 @@ func assign(t Type, dst reflect.Value, value any) error {
 }
 
 func assignJSON(dst reflect.Value, value any) error {
+	if assignPlain(dst, value) {
+		return nil
+	}
 	data, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -103,6 +107,33 @@ func assignJSON(dst reflect.Value, value any) error {
 		return fmt.Errorf("it does not fit %s: %w", dst.Type(), err)
 	}
 	return nil
+}
+
+// assignPlain stores a text, a number or a truth value in a variable of a predeclared
+// type that can hold it, as encoding/json would, but at once. It reports whether it did.
+func assignPlain(dst reflect.Value, value any) (ok bool) {
+	if dst.Type().PkgPath() != "" { // it may read its JSON itself
+		return false
+	}
+	switch v := value.(type) {
+	case string:
+		if ok = dst.Kind() == reflect.String && utf8.ValidString(v); ok {
+			dst.SetString(v)
+		}
+	case bool:
+		if ok = dst.Kind() == reflect.Bool; ok {
+			dst.SetBool(v)
+		}
+	case int64:
+		if ok = dst.CanInt() && !dst.OverflowInt(v); ok {
+			dst.SetInt(v)
+		}
+	case float64:
+		if ok = dst.Kind() == reflect.Float64 && finite(v); ok {
+			dst.SetFloat(v)
+		}
+	}
+	return ok
 }
 
 // fill stores a value of [coerceType] in a Go variable. What holds durations and
