@@ -19,6 +19,10 @@ import (
 // the rollout: every field of [Request] but the policy. Only replies that came to their
 // own end are kept, and the scores of a [Scorer].
 //
+//	cache, err := cria.OpenCache(dir, nil)
+//	...
+//	ctx = cria.With(ctx, cria.Scope{LM: lm, Cache: cache}) // for all calls under it
+//
 // A request with a temperature and no seed is kept too: its first random reply repeats.
 // [Scope.Rollout] asks for others, and [CacheOff] for a new one each time.
 //
