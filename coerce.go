@@ -16,6 +16,7 @@ import (
 // tolerant where the meaning is clear (case, quotes, "1,000", "yes") and an
 // error where it would have to guess.
 func coerce(f Field, raw any) (any, error) {
+	raw = asWritten(f.Type, raw)
 	if isNull(raw) && f.Optional {
 		return nil, nil
 	}
@@ -28,11 +29,29 @@ func coerce(f Field, raw any) (any, error) {
 
 func isNull(raw any) bool {
 	s, ok := raw.(string)
+	if w, isJSON := raw.(writtenJSON); isJSON {
+		s, ok = string(w), true
+	}
 	return raw == nil || ok && (s == "" || strings.EqualFold(s, "null") || strings.EqualFold(s, "none"))
 }
 
+// coerceType reads a value that may stand anywhere: in a list, as a member.
 func coerceType(t Type, raw any) (any, error) {
-	if raw == nil && t.Kind != KindAny {
+	v, err := coerceKind(t, raw)
+	if err != nil {
+		return nil, err
+	}
+	return v, t.limits().check(v)
+}
+
+func coerceKind(t Type, raw any) (any, error) {
+	if w, ok := raw.(writtenJSON); ok && t.Kind != KindJSON {
+		var err error
+		if raw, err = w.opened(t); err != nil {
+			return nil, err
+		}
+	}
+	if raw == nil && t.Kind != KindAny && t.Kind != KindJSON {
 		return nil, ErrMissing
 	}
 	switch t.Kind {
@@ -54,6 +73,8 @@ func coerceType(t Type, raw any) (any, error) {
 		return coerceDuration(raw)
 	case KindDict, KindObject, KindUnion:
 		return coerceObject(t, raw)
+	case KindJSON:
+		return coerceJSON(raw)
 	default:
 		return coerceAny(raw)
 	}
@@ -261,13 +282,13 @@ func coerceObject(t Type, raw any) (any, error) {
 func coerceFields(fields []Field, m map[string]any) (map[string]any, error) {
 	out := make(map[string]any, len(m))
 	for _, f := range fields {
-		item, ok := lookupFold(m, f.Name)
+		item, ok := lookupFold(m, f.Label())
 		if !ok && f.Optional {
 			continue
 		}
 		v, err := coerce(f, item)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
+			return nil, fmt.Errorf("%s: %w", f.Label(), err)
 		}
 		out[f.Name] = v
 	}

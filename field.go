@@ -1,9 +1,10 @@
 package cria
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -12,15 +13,17 @@ import (
 // Field is one named, typed input or output of a [Signature]. Copies share the
 // pointers in it, which nobody writes after the signature was built.
 type Field struct {
-	Name string `json:"name"` // letters, digits and underscores, not first a digit
-	Desc string `json:"desc,omitempty"`
-	Type Type   `json:"type"`
+	Name  string `json:"name"`            // the key of its values: letters, digits and underscores, not first a digit
+	Alias string `json:"alias,omitempty"` // what a model is shown instead of the name, of the same letters; "": the name
+	Desc  string `json:"desc,omitempty"`
+	Type  Type   `json:"type"`
 
 	// Optional fields may be absent from an input, and an output's value may
 	// then be empty or null.
 	Optional bool `json:"optional,omitempty"`
 
-	// Constraints on the value, checked when a reply is parsed. Zero: none.
+	// Constraints on the value, checked when a reply is parsed. Zero: none. Those of
+	// the elements of a list or dict stand in their [Type].
 	Min     *float64 `json:"min,omitempty"`     // int and float: inclusive
 	Max     *float64 `json:"max,omitempty"`     // int and float: inclusive
 	MinLen  int      `json:"min_len,omitempty"` // str: Unicode code points; list and dict: elements
@@ -33,6 +36,9 @@ type Field struct {
 	Schema json.RawMessage `json:"schema,omitempty"` // Any: JSON Schema of the value, which is JSON
 	GBNF   string          `json:"gbnf,omitempty"`   // str: a grammar in llama.cpp's notation, of one line
 }
+
+// Label returns the name that a model is shown: the alias, or else the name.
+func (f Field) Label() string { return cmp.Or(f.Alias, f.Name) }
 
 // String writes the field in the syntax of string signatures, without its
 // constraints.
@@ -54,100 +60,101 @@ func joinFields(fields []Field) string {
 
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-func validateFields(fields []Field) error {
-	seen := map[string]bool{}
-	for _, f := range fields {
-		if err := f.validate(); err != nil {
-			return fmt.Errorf("field %q: %w", f.Name, err)
+const fieldNameRule = "letters, digits and underscores, and does not begin with a digit"
+
+// usedNames are names of fields that stand beside each other, in lower case: what a
+// model writes is compared without case.
+type usedNames struct{ names, labels map[string]bool }
+
+func newUsedNames() usedNames { return usedNames{map[string]bool{}, map[string]bool{}} }
+
+// add reports a name, or a name that a model is shown, that another field has.
+func (u usedNames) add(f Field) error {
+	name, label := strings.ToLower(f.Name), strings.ToLower(f.Label())
+	switch {
+	case u.names[name]:
+		return errors.New("declared twice")
+	case u.labels[label]:
+		return fmt.Errorf("a model is shown two fields as %q", f.Label())
+	}
+	u.names[name], u.labels[label] = true, true
+	return nil
+}
+
+// validateFields checks the fields of an object, or of one side of a signature. depth
+// is that of their types.
+func validateFields(fields []Field, used usedNames, depth int) error {
+	for i, f := range fields {
+		err := f.validate(depth)
+		if err == nil {
+			err = used.add(f)
 		}
-		// Markers in a reply are found without regard to case.
-		if key := strings.ToLower(f.Name); seen[key] {
-			return fmt.Errorf("field %q: declared twice", f.Name)
-		} else {
-			seen[key] = true
+		if err != nil {
+			return inField(f, at(fmt.Sprintf("[%d]", i), err))
 		}
 	}
 	return nil
 }
 
-func (f Field) validate() error {
-	if err := f.Type.validate(); err != nil {
-		return err
+func (f Field) validate(depth int) error {
+	if err := f.Type.validate(depth); err != nil {
+		return at(".type", err)
 	}
-	numeric := f.Type.Kind == KindInt || f.Type.Kind == KindFloat
 	sized := f.Type.Kind == KindString || f.Type.Kind == KindList || f.Type.Kind == KindDict
 	switch {
+	case f.Name == "":
+		return errors.New("it has no name")
 	case !fieldName.MatchString(f.Name):
-		return fmt.Errorf("a name is letters, digits and underscores, and does not begin with a digit")
+		return fmt.Errorf("a name is %s: %q", fieldNameRule, f.Name)
+	case !fieldName.MatchString(f.Label()):
+		return fmt.Errorf("an alias is %s: %q", fieldNameRule, f.Alias)
 	case !utf8.ValidString(f.Desc):
-		return fmt.Errorf("its description is not valid UTF-8")
-	case (f.Min != nil || f.Max != nil) && !numeric:
-		return fmt.Errorf("min and max need a number, not %s", f.Type)
-	case f.Min != nil && !finite(*f.Min) || f.Max != nil && !finite(*f.Max):
-		return fmt.Errorf("min or max is not a number")
-	case f.Min != nil && f.Max != nil && *f.Min > *f.Max:
-		return fmt.Errorf("min %v is greater than max %v", *f.Min, *f.Max)
-	case f.Type.Kind == KindInt && f.Min != nil && f.Max != nil && math.Ceil(*f.Min) > math.Floor(*f.Max):
-		return fmt.Errorf("there is no whole number from %v to %v", *f.Min, *f.Max)
+		return errors.New("its description is not valid UTF-8")
 	case f.MinLen > 0 && f.Type.Kind == KindDict:
-		return fmt.Errorf("a dict's least length cannot be forced on a model; give only the most, such as len:\"..9\"")
+		return errors.New("a dict's least length cannot be forced on a model; give only the most, such as len:\"..9\"")
 	case (f.MinLen != 0 || f.MaxLen != 0) && !sized:
 		return fmt.Errorf("len needs a str, list or dict, not %s", f.Type)
 	case f.MinLen < 0 || f.MaxLen < 0 || f.MaxLen > 0 && f.MinLen > f.MaxLen:
 		return fmt.Errorf("len %d..%d is not a range", f.MinLen, f.MaxLen)
-	case (f.Pattern != "" || f.Format != "" || f.GBNF != "") && f.Type.Kind != KindString:
-		return fmt.Errorf("pattern, format and GBNF need a str, not %s", f.Type)
+	case f.GBNF != "" && f.Type.Kind != KindString:
+		return fmt.Errorf("GBNF needs a str, not %s", f.Type)
 	case f.Schema != nil && f.Type.Kind != KindAny:
 		return fmt.Errorf("a JSON Schema needs the type Any, not %s", f.Type)
 	case f.Schema != nil && !json.Valid(f.Schema):
-		return fmt.Errorf("its JSON Schema is not JSON")
+		return errors.New("its JSON Schema is not JSON")
+	case f.Pattern != "" && f.Type.Pattern != "", f.Format != "" && f.Type.Format != "":
+		return errors.New("its type has a pattern or format already")
 	}
-	if f.Format != "" {
-		if _, ok := formats[f.Format]; !ok {
-			return fmt.Errorf("unknown format %q; there are %s", f.Format, formatNames())
-		}
-	}
-	if f.Pattern != "" {
-		if _, err := regexp.Compile(f.Pattern); err != nil {
-			return fmt.Errorf("pattern: %w", err)
-		}
-	}
-	return nil
+	return f.settled().limits().validate(f.Type)
 }
 
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// settled returns the field with what its type says of the whole value among its own
+// constraints, where those who write a constraint look for them.
+func (f Field) settled() Field {
+	t := f.Type.limits()
+	if t.min != nil && (f.Min == nil || *f.Min < *t.min) {
+		f.Min = t.min
+	}
+	if t.max != nil && (f.Max == nil || *f.Max > *t.max) {
+		f.Max = t.max
+	}
+	f.Pattern, f.Format = cmp.Or(f.Pattern, t.pattern), cmp.Or(f.Format, t.format)
+	f.Type.Min, f.Type.Max, f.Type.Pattern, f.Type.Format = nil, nil, "", ""
+	return f
+}
 
 // check reports whether a coerced value meets the field's constraints.
 func (f Field) check(value any) error {
+	if err := f.limits().check(value); err != nil {
+		return err
+	}
 	switch v := value.(type) {
-	case int64:
-		return f.checkRange(float64(v))
-	case float64:
-		return f.checkRange(v)
 	case string:
-		if err := f.checkLen(utf8.RuneCountInString(v), "characters"); err != nil {
-			return err
-		}
-		if f.Pattern != "" && !regexp.MustCompile(`^(?:`+f.Pattern+`)$`).MatchString(v) {
-			return fmt.Errorf("%q does not match the pattern %s", v, f.Pattern)
-		}
-		if f.Format != "" {
-			return f.Format.check(v)
-		}
+		return f.checkLen(utf8.RuneCountInString(v), "characters")
 	case []any:
 		return f.checkLen(len(v), "elements")
 	case map[string]any:
 		return f.checkLen(len(v), "elements")
-	}
-	return nil
-}
-
-func (f Field) checkRange(v float64) error {
-	if f.Min != nil && v < *f.Min {
-		return fmt.Errorf("%v is less than the minimum %v", v, *f.Min)
-	}
-	if f.Max != nil && v > *f.Max {
-		return fmt.Errorf("%v is greater than the maximum %v", v, *f.Max)
 	}
 	return nil
 }

@@ -88,6 +88,14 @@ func (t Type) checkLiteral(text string) error {
 // exactly checks that a value of [parseJSON] is of a type. Unlike [coerceType],
 // which reads what a model writes, it converts nothing but numbers.
 func exactly(t Type, value any) (any, error) {
+	v, err := exactKind(t, value)
+	if err != nil {
+		return nil, err
+	}
+	return v, t.limits().check(v)
+}
+
+func exactKind(t Type, value any) (any, error) {
 	n, isNumber := value.(json.Number)
 	switch v := value.(type) {
 	case nil: // a nil slice or map within a Go value
@@ -138,7 +146,7 @@ func exactly(t Type, value any) (any, error) {
 		}
 	}
 	switch {
-	case t.Kind == KindAny:
+	case t.isAny():
 		return value, nil
 	case t.Kind == KindInt && isNumber:
 		if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
@@ -166,7 +174,11 @@ func exactObject(fields []Field, object map[string]any) error {
 		if (!ok || value == nil) && f.Optional {
 			continue
 		}
-		if _, err := exactly(f.Type, value); err != nil {
+		v, err := exactly(f.Type, value)
+		if err == nil {
+			err = f.check(v)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}

@@ -58,6 +58,7 @@ func parseStrict(text string) (any, error) {
 // jsonObject is an object that stands in a text.
 type jsonObject struct {
 	start, end int
+	text       string // from start to end
 	value      map[string]any
 	cut        bool     // the text ends before it does
 	cutOff     []string // the keys of the value that it then ends in
@@ -78,7 +79,7 @@ func findObjects(text string) []jsonObject {
 		v, err := r.value()
 		switch {
 		case err == nil:
-			found = append(found, jsonObject{start, r.pos, v.(map[string]any), r.cut, r.cutOff})
+			found = append(found, jsonObject{start, r.pos, text[start:r.pos], v.(map[string]any), r.cut, r.cutOff})
 			start = r.pos
 		case r.members:
 			end := balancedEnd(text[start:])
@@ -96,7 +97,7 @@ func findObjects(text string) []jsonObject {
 func jsonObjects(text string) []string {
 	var found []string
 	for _, o := range findObjects(text) {
-		found = append(found, text[o.start:o.end])
+		found = append(found, o.text)
 	}
 	return found
 }

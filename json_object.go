@@ -53,7 +53,7 @@ func (JSON) constraint(outputs []Field) Constraint {
 	var c Constraint
 	before := "{"
 	for i, f := range outputs {
-		c = append(c, Part{Literal: before + strconv.Quote(f.Name) + ":"}, Part{Hole: &outputs[i], As: AsJSON})
+		c = append(c, Part{Literal: before + strconv.Quote(f.Label()) + ":"}, Part{Hole: &outputs[i], As: AsJSON})
 		before = ","
 	}
 	return append(c, Part{Literal: "}"})
@@ -66,8 +66,8 @@ func (JSON) demo(outputs []Field, demo Example) string {
 		if !ok {
 			continue
 		}
-		if data, err := f.JSON(value); err == nil { // else [Signature.WithDemos] has refused it
-			members = append(members, strconv.Quote(f.Name)+":"+string(data))
+		if data, err := f.labelledJSON(value); err == nil { // else [Signature.WithDemos] has refused it
+			members = append(members, strconv.Quote(f.Label())+":"+string(data))
 		}
 	}
 	return "{" + strings.Join(members, ",") + "}"

@@ -16,21 +16,18 @@ const (
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of the values that the field may
 // have in JSON. Texts are not empty, objects have no other members than declared, and
-// numbers are of at most 15 digits and 6 decimals.
+// numbers are of at most 15 digits and 6 decimals. Members are named as a model is shown
+// them, see [Field.Label].
 func (f Field) JSONSchema() json.RawMessage {
 	if f.Schema != nil {
 		return f.Schema
 	}
+	f = f.settled()
 	s := f.Type.schema()
 	switch f.Type.Kind {
 	case KindString:
 		s.setIf(f.MinLen > 1, "minLength", f.MinLen)
 		s.setIf(f.MaxLen > 0, "maxLength", f.MaxLen)
-		s.setIf(f.Pattern != "", "pattern", "^(?:"+plainPattern(f.Pattern)+")$")
-		s.setIf(f.Format != "", "format", f.Format)
-	case KindInt, KindFloat:
-		s.setIf(f.Min != nil, "minimum", f.Min)
-		s.setIf(f.Max != nil, "maximum", f.Max)
 	case KindList:
 		s.setIf(f.MinLen > 0, "minItems", f.MinLen)
 		s.setIf(f.MaxLen > 0, "maxItems", f.MaxLen)
@@ -38,7 +35,15 @@ func (f Field) JSONSchema() json.RawMessage {
 		s.setIf(f.MinLen > 0, "minProperties", f.MinLen)
 		s.setIf(f.MaxLen > 0, "maxProperties", f.MaxLen)
 	}
+	s.setLimits(f.limits())
 	return s.json()
+}
+
+func (s *schemaWriter) setLimits(l limits) {
+	s.setIf(l.pattern != "", "pattern", "^(?:"+plainPattern(l.pattern)+")$")
+	s.setIf(l.format != "", "format", l.format)
+	s.setIf(l.min != nil, "minimum", l.min)
+	s.setIf(l.max != nil, "maximum", l.max)
 }
 
 // plainPattern writes a regular expression without what RE2 and ECMA-262, which JSON
@@ -93,8 +98,6 @@ func (t Type) schema() *schemaWriter {
 		s.set("type", "integer")
 		s.set("minimum", json.RawMessage("-"+maxWritten))
 		s.set("maximum", json.RawMessage(maxWritten))
-		s.setIf(t.Min != nil, "minimum", t.Min)
-		s.setIf(t.Max != nil, "maximum", t.Max)
 	case KindFloat:
 		s.set("type", "number")
 		s.set("minimum", json.RawMessage("-"+maxWritten))
@@ -130,6 +133,7 @@ func (t Type) schema() *schemaWriter {
 		}
 		s.set("anyOf", variants)
 	}
+	s.setLimits(t.limits())
 	return s
 }
 
@@ -145,9 +149,9 @@ func (s *schemaWriter) setMembers(tag, value string, fields []Field) {
 		required = append(required, tag)
 	}
 	for _, f := range fields {
-		properties.set(f.Name, f.JSONSchema())
+		properties.set(f.Label(), f.JSONSchema())
 		if !f.Optional {
-			required = append(required, f.Name)
+			required = append(required, f.Label())
 		}
 	}
 	s.set("type", "object")

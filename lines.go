@@ -61,13 +61,13 @@ func (l Lines) cutOff(outputs []Field, reply string) (Field, bool) { return cutO
 
 func (l Lines) describes() bool { return l.Describe }
 
-func (Lines) opening(outputs []Field) string { return outputs[0].Name + ":" }
+func (Lines) opening(outputs []Field) string { return outputs[0].Label() + ":" }
 
 func (Lines) constraint(outputs []Field) Constraint {
 	var c Constraint
 	for i, f := range outputs {
 		if i > 0 {
-			c = append(c, Part{Literal: "\n" + f.Name + ":"})
+			c = append(c, Part{Literal: "\n" + f.Label() + ":"})
 		}
 		c = append(c, Part{Hole: &outputs[i]})
 	}
@@ -84,7 +84,7 @@ func (Lines) inputs(fields []Field, ex Example) (string, error) {
 			return "", err
 		}
 		if ok {
-			lines = append(lines, strings.TrimRight(f.Name+": "+text, " \t"))
+			lines = append(lines, strings.TrimRight(f.Label()+": "+text, " \t"))
 		}
 	}
 	return strings.TrimSpace(strings.Join(lines, "\n")), nil
@@ -110,7 +110,9 @@ func promptText(f Field, ex Example) (text string, ok bool, err error) {
 func (l Lines) demo(outputs []Field, demo Example) string {
 	flat := Example{}
 	for _, f := range outputs {
-		if _, ok := demo[f.Name]; ok {
+		if _, ok := demo[f.Name]; ok && f.Type.Kind == KindJSON { // written without line breaks
+			flat[f.Name] = demo[f.Name]
+		} else if ok {
 			text, _ := f.Text(demo[f.Name]) // WithDemos has checked that it can be written
 			flat[f.Name] = strings.Join(strings.Fields(text), " ")
 		}

@@ -55,13 +55,13 @@ const completed = "completed"
 
 func marker(name string) string { return "[[ ## " + name + " ## ]]" }
 
-func (Markers) opening(outputs []Field) string { return marker(outputs[0].Name) + "\n" }
+func (Markers) opening(outputs []Field) string { return marker(outputs[0].Label()) + "\n" }
 
 func (Markers) constraint(outputs []Field) Constraint {
 	var c Constraint
 	for i := range outputs {
 		if i > 0 {
-			c = append(c, Part{Literal: "\n\n" + marker(outputs[i].Name) + "\n"})
+			c = append(c, Part{Literal: "\n\n" + marker(outputs[i].Label()) + "\n"})
 		}
 		c = append(c, Part{Hole: &outputs[i], As: AsBlock})
 	}
@@ -76,7 +76,7 @@ func (Markers) inputs(fields []Field, ex Example) (string, error) {
 			return "", err
 		}
 		if ok {
-			blocks = append(blocks, marker(f.Name)+"\n"+strings.TrimSpace(text))
+			blocks = append(blocks, marker(f.Label())+"\n"+strings.TrimSpace(text))
 		}
 	}
 	return strings.Join(blocks, "\n\n"), nil
@@ -107,7 +107,7 @@ func readMarkers(outputs []Field, content string, markers *regexp.Regexp) readin
 		value := strings.TrimSpace(content[at[1]:end])
 		r.last = ""
 		for _, f := range outputs {
-			if !sameName(content[at[2]:at[3]], f.Name) {
+			if !sameName(content[at[2]:at[3]], f.Label()) {
 				continue
 			}
 			r.last = f.Name

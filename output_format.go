@@ -87,7 +87,7 @@ func instruction(n notation, sig *Signature) string {
 	}
 	for _, f := range sig.outputs {
 		if closed := f.Type.Kind == KindLiteral || f.Type.Kind == KindBool; f.Desc != "" && !closed {
-			text += "\n" + f.Name + ": " + f.Desc
+			text += "\n" + f.Label() + ": " + f.Desc
 		}
 	}
 	return text

@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -69,7 +70,7 @@ func ownObject(outputs []Field, content string, objects []jsonObject, lines read
 	}
 	return slices.ContainsFunc(outputs, func(f Field) bool {
 		switch f.Type.Kind {
-		case KindObject, KindUnion, KindDict, KindAny:
+		case KindObject, KindUnion, KindDict, KindAny, KindJSON:
 		default:
 			return false
 		}
@@ -79,6 +80,9 @@ func ownObject(outputs []Field, content string, objects []jsonObject, lines read
 		}
 		v, err := coerce(f, text)
 		_, isObject := v.(map[string]any)
+		if data, isJSON := v.(json.RawMessage); isJSON {
+			isObject = data[0] == '{'
+		}
 		return err == nil && isObject
 	})
 }
@@ -191,7 +195,7 @@ func withoutMarker(outputs []Field, field, value string, opens bool) string {
 		isText = err == nil
 	}
 	plain := f.Type.Kind != KindLiteral && f.Pattern == "" && f.GBNF == ""
-	anew := strings.HasPrefix(text, field+":") || strings.HasPrefix(text, "**")
+	anew := strings.HasPrefix(text, f.Label()+":") || strings.HasPrefix(text, "**")
 	if isText && !(opens && plain && anew) {
 		return value
 	}
@@ -208,7 +212,7 @@ func fieldLine(outputs []Field, line string) (field, rest string, ok bool) {
 	emphasized := strings.HasPrefix(strings.TrimSpace(head), "**")
 	head = strings.Trim(head, " \t*#")
 	for _, f := range outputs {
-		if sameName(head, f.Name) {
+		if sameName(head, f.Label()) {
 			if emphasized {
 				rest = strings.TrimPrefix(rest, "**")
 			}
@@ -233,17 +237,17 @@ func fullest(outputs []Field, objects []jsonObject) reading {
 // Models wrap their answer in one more object at times, so a value that is an object
 // is looked into as well.
 func readObject(outputs []Field, o jsonObject) reading {
-	r := reading{found: pick(outputs, o.value)}
-	for _, inner := range o.value {
-		if m, ok := inner.(map[string]any); ok && len(o.value) == 1 {
-			if found := pick(outputs, m); len(found) > len(r.found) {
+	r := reading{found: pick(outputs, o.kept(outputs, ""))}
+	for name, inner := range o.value {
+		if _, ok := inner.(map[string]any); ok && len(o.value) == 1 {
+			if found := pick(outputs, o.kept(outputs, name)); len(found) > len(r.found) {
 				r.found = found
 			}
 		}
 	}
 	for _, key := range o.cutOff {
 		for _, f := range outputs {
-			if r.last == "" && sameName(key, f.Name) {
+			if r.last == "" && sameName(key, f.Label()) {
 				r.last = f.Name
 			}
 		}
@@ -254,8 +258,8 @@ func readObject(outputs []Field, o jsonObject) reading {
 func pick(outputs []Field, object map[string]any) map[string]any {
 	found := map[string]any{}
 	for _, f := range outputs {
-		v, ok := lookupFold(object, f.Name)
-		if text, isText := v.(string); isText && f.Type.Kind == KindAny {
+		v, ok := lookupFold(object, f.Label())
+		if text, isText := v.(string); isText && (f.Type.Kind == KindAny || f.Type.Kind == KindJSON) {
 			data, err := marshalCompact(text) // a text alone may be empty for want of a value, or be read as JSON
 			if err == nil {
 				v = string(data)

@@ -14,20 +14,30 @@ type Predict[In, Out any] struct {
 	outputs structCodec
 }
 
-// NewPredict makes a predictor. An empty instruction means the default one (see
-// [Signature.Instruction]); opts may be nil. It panics when a struct cannot be a
-// signature or a demo does not fit: mistakes in a declaration, which
-// [SignatureOf] and [Signature.WithDemos] report as errors.
+// NewPredict makes a predictor. An empty instruction means that of In's method (see
+// [SignatureOf]) or the default one (see [Signature.Instruction]); opts may be nil. It
+// panics when a struct cannot be a signature or a demo does not fit: mistakes in a
+// declaration. Where options come from a file, use [PredictOf].
 func NewPredict[In, Out any](instruction string, opts *PredictOptions) *Predict[In, Out] {
-	sig, err := SignatureOf[In, Out](instruction)
-	if err != nil {
-		panic(err)
-	}
-	core, err := NewPredictor(sig, opts)
+	p, err := PredictOf[In, Out](instruction, opts)
 	if err != nil {
 		panic("cria: " + err.Error())
 	}
-	return &Predict[In, Out]{core: core, inputs: codecOf[In](), outputs: codecOf[Out]()}
+	return p
+}
+
+// PredictOf is [NewPredict] with an error instead of a panic, for options that were
+// read and may not fit. A chain of thought is a PredictOf[In, Reasoned[Out]].
+func PredictOf[In, Out any](instruction string, opts *PredictOptions) (*Predict[In, Out], error) {
+	sig, err := SignatureOf[In, Out](instruction)
+	if err != nil {
+		return nil, err
+	}
+	core, err := NewPredictor(sig, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Predict[In, Out]{core: core, inputs: codecOf[In](), outputs: codecOf[Out]()}, nil
 }
 
 // Signature returns what the predictor fills in.

@@ -12,7 +12,7 @@ import (
 // the choice to [Configure] and the LM. As JSON they are what was found out about a
 // program, its format, demonstrations and calibration included, to be used again with
 // the same signature and model; LM and Adapter are not part of that. Options that were
-// read from a file belong to [NewPredictor], which reports what does not fit.
+// read from a file belong to [NewPredictor] or [PredictOf], which report what does not fit.
 type PredictOptions struct {
 	LM      LM      `json:"-"`
 	Adapter Adapter `json:"-"`

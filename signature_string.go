@@ -12,8 +12,10 @@ import (
 //	question, context: list[str] -> answer, confidence: float
 //
 // A field without a type is a str. The types are str, int, float, bool, datetime,
-// date, timedelta, Any, list[T], dict[str, T], Literal['a', 'b'], Optional[T] and
-// T | None. A mistake gives a *[SyntaxError] that points at it.
+// date, timedelta, Any, JSON, list[T], dict[str, T], Literal['a', "b"], and
+// Optional[T], Union[T, None], T | None or None | T of a whole field. None among the
+// values of a Literal makes it optional as well. Python's modules may stand before
+// types: typing.List[str]. A mistake gives a *[SyntaxError] that points at it.
 func ParseSignature(s string) (*Signature, error) {
 	p := &signatureParser{text: s}
 	inputs, err := p.fields("->")
@@ -40,19 +42,18 @@ type signatureParser struct {
 	seen []string // names of the fields so far, in lower case
 }
 
-// maxTypeDepth bounds the nesting of types, so that hostile text cannot exhaust
-// the stack.
-const maxTypeDepth = 32
-
 func (p *signatureParser) errorf(msg string) error { return p.errorAt(p.pos, msg) }
 
 func (p *signatureParser) errorAt(pos int, msg string) error {
 	return &SyntaxError{Signature: p.text, Offset: pos, Msg: msg}
 }
 
-func (p *signatureParser) space() {
-	rest := p.text[p.pos:]
-	p.pos += len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
+func (p *signatureParser) space() { p.pos = p.skipSpace(p.pos) }
+
+// skipSpace returns the offset of what follows the space at pos.
+func (p *signatureParser) skipSpace(pos int) int {
+	rest := p.text[pos:]
+	return pos + len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
 }
 
 // take consumes token if it comes next.
@@ -131,12 +132,62 @@ func (p *signatureParser) field() (Field, error) {
 	return Field{Name: name, Type: t, Optional: optional}, err
 }
 
-// typ reads a type; optional reports whether it was Optional[T] or T | None.
+// typeNames are what a type may be; unlikelyTypes are those of Python that may not, with
+// what stands for them here.
+var (
+	typeNames     = []string{"str", "int", "float", "bool", "datetime", "date", "timedelta", "Any", "JSON", "list", "dict", "Literal", "Optional"}
+	unlikelyTypes = map[string]string{
+		"tuple": "use list[T]", "Tuple": "use list[T]", "set": "use list[T]", "Set": "use list[T]", "frozenset": "use list[T]",
+		"Sequence": "use list[T]", "Mapping": "use dict[str, T]", "bytes": "use str", "string": "use str", "text": "use str",
+		"boolean": "use bool", "integer": "use int", "number": "use float", "double": "use float", "array": "use list[T]",
+		"time": "use str", "Enum": "use Literal['a', 'b']", "enum": "use Literal['a', 'b']",
+	}
+)
+
+// typ reads a type; optional reports whether it may be None.
 func (p *signatureParser) typ(depth int) (t Type, optional bool, err error) {
-	p.space()
-	start := p.pos
-	if depth > maxTypeDepth {
-		return t, false, p.errorf("the type is nested too deeply")
+	if t, optional, err = p.part(depth); err != nil {
+		return t, optional, err
+	}
+	for p.take("|") {
+		start := p.skipSpace(p.pos)
+		other, none, err := p.part(depth)
+		if err == nil {
+			t, err = p.either(t, other, start)
+		}
+		if err != nil {
+			return t, false, err
+		}
+		optional = optional || none
+	}
+	return t, optional, p.checkType(t)
+}
+
+// checkType reports that there was None only.
+func (p *signatureParser) checkType(t Type) error {
+	if p.space(); t.Kind == "" {
+		return p.errorf("want a type beside None")
+	}
+	return nil
+}
+
+// either returns the one of two types that is not None; other begins at start.
+func (p *signatureParser) either(t, other Type, start int) (Type, error) {
+	switch {
+	case other.Kind == "":
+		return t, nil
+	case t.Kind == "":
+		return other, nil
+	default:
+		return t, p.errorAt(start, "only None may stand beside a type: unions of types are not part of the syntax")
+	}
+}
+
+// part reads one type between bars; that of None alone has no kind.
+func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
+	start := p.skipSpace(p.pos)
+	if depth >= maxTypeDepth {
+		return t, false, p.errorAt(start, "the type is nested too deeply")
 	}
 	name := p.word()
 	if (name == "typing" || name == "datetime") && p.take(".") { // Python's modules
@@ -147,103 +198,144 @@ func (p *signatureParser) typ(depth int) (t Type, optional bool, err error) {
 		t.Kind = Kind(name)
 	case "Any", "any", "object":
 		t.Kind = KindAny
+	case "JSON":
+		t.Kind = KindJSON
 	case "list", "List":
 		t, err = p.list(depth)
 	case "dict", "Dict":
 		t, err = p.dict(depth)
 	case "Literal":
-		t, err = p.literal()
-	case "Optional":
+		t, optional, err = p.literal()
+	case "None", "NoneType":
 		optional = true
-		t, err = p.bracketed(depth)
+	case "Optional":
+		t, _, err = p.bracketed(depth)
+		optional = true
+	case "Union":
+		t, optional, err = p.union(depth)
 	case "":
-		err = p.errorf("want a type")
+		err = p.errorAt(start, "want a type")
 	default:
-		err = p.errorAt(start, "unknown type; the types are str, int, float, bool, datetime, date, timedelta, Any, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]")
-	}
-	if err == nil && p.take("|") {
-		if optional = true; p.word() != "None" {
-			err = p.errorf("only None may follow \"|\": unions of types are not part of the syntax")
-		}
+		err = p.errorAt(start, unknownType(name))
 	}
 	return t, optional, err
 }
 
+func unknownType(name string) string {
+	if use, ok := unlikelyTypes[name]; ok {
+		return "the type " + name + " is not part of the syntax: " + use
+	}
+	msg := "unknown type"
+	if near := nearest(name, typeNames); near != "" {
+		msg += "; did you mean " + near + "?"
+	}
+	return msg + "; the types are str, int, float, bool, datetime, date, timedelta, Any, JSON, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]"
+}
+
 // bracketed reads "[T]".
-func (p *signatureParser) bracketed(depth int) (Type, error) {
+func (p *signatureParser) bracketed(depth int) (t Type, optional bool, err error) {
 	if !p.take("[") {
-		return Type{}, p.errorf("want \"[\" and a type")
+		return t, false, p.errorf("want \"[\" and a type")
 	}
-	start := p.pos
-	t, optional, err := p.typ(depth + 1)
-	switch {
-	case err != nil:
-		return t, err
-	case optional:
-		return t, p.errorAt(start, "an optional type cannot stand inside another type")
-	case !p.take("]"):
-		return t, p.errorf("want \"]\"")
+	if t, optional, err = p.typ(depth + 1); err == nil && !p.take("]") {
+		err = p.errorf("want \"]\"")
 	}
-	return t, nil
+	return t, optional, err
+}
+
+// union reads "[T, None]", in any order.
+func (p *signatureParser) union(depth int) (t Type, optional bool, err error) {
+	if !p.take("[") {
+		return t, false, p.errorf("want \"[\" and types")
+	}
+	for {
+		start := p.skipSpace(p.pos)
+		part, none, err := p.part(depth + 1)
+		if err == nil {
+			t, err = p.either(t, part, start)
+		}
+		if err != nil {
+			return t, false, err
+		}
+		optional = optional || none
+		if p.take("]") {
+			break
+		}
+		if !p.take(",") {
+			return t, false, p.errorf("want a comma or \"]\"")
+		}
+	}
+	return t, optional, p.checkType(t)
 }
 
 func (p *signatureParser) list(depth int) (Type, error) {
-	if p.space(); !strings.HasPrefix(p.text[p.pos:], "[") {
+	if !p.take("[") {
 		return Type{Kind: KindList, Elem: &Type{Kind: KindAny}}, nil
 	}
-	elem, err := p.bracketed(depth)
-	return Type{Kind: KindList, Elem: &elem}, err
+	elem, err := p.elem(depth)
+	return Type{Kind: KindList, Elem: elem}, err
 }
 
 func (p *signatureParser) dict(depth int) (Type, error) {
 	if !p.take("[") {
 		return Type{Kind: KindDict, Elem: &Type{Kind: KindAny}}, nil
 	}
-	p.space()
-	start := p.pos
+	start := p.skipSpace(p.pos)
 	if p.word() != "str" {
 		return Type{}, p.errorAt(start, "the keys of a dict are str")
 	}
 	if !p.take(",") {
 		return Type{}, p.errorf("want \", \" and the type of the values")
 	}
-	elem, optional, err := p.typ(depth + 1)
+	elem, err := p.elem(depth)
+	return Type{Kind: KindDict, Elem: elem}, err
+}
+
+// elem reads the type of elements, which may not be None, and the closing bracket.
+func (p *signatureParser) elem(depth int) (*Type, error) {
+	start := p.skipSpace(p.pos)
+	t, optional, err := p.typ(depth + 1)
 	switch {
 	case err != nil:
-		return Type{}, err
+		return nil, err
 	case optional:
-		return Type{}, p.errorAt(start, "an optional type cannot stand inside another type")
+		return nil, p.errorAt(start, "an optional type cannot stand inside another type")
 	case !p.take("]"):
-		return Type{}, p.errorf("want \"]\"")
+		return nil, p.errorf("want \"]\"")
 	}
-	return Type{Kind: KindDict, Elem: &elem}, nil
+	return &t, nil
 }
 
 // literal reads "['a', 'b']". Values without quotes (words, numbers) are taken
-// as strings too.
-func (p *signatureParser) literal() (Type, error) {
+// as strings too, but for None, which makes it optional.
+func (p *signatureParser) literal() (t Type, optional bool, err error) {
 	if !p.take("[") {
-		return Type{}, p.errorf("want \"[\" and the allowed values")
+		return t, false, p.errorf("want \"[\" and the allowed values")
 	}
 	start := p.pos
 	var values []string
 	for {
+		at := p.skipSpace(p.pos)
 		v, err := p.literalValue()
-		if err != nil {
-			return Type{}, err
+		switch {
+		case err != nil:
+			return t, false, err
+		case v == "None" && p.text[at] == 'N':
+			optional = true
+		default:
+			values = append(values, v)
 		}
-		values = append(values, v)
 		if p.take("]") {
 			break
 		}
 		if !p.take(",") {
-			return Type{}, p.errorf("want a comma or \"]\"")
+			return t, false, p.errorf("want a comma or \"]\"")
 		}
 	}
 	if err := validateValues(values); err != nil {
-		return Type{}, p.errorAt(start, err.Error())
+		return t, false, p.errorAt(start, err.Error())
 	}
-	return Type{Kind: KindLiteral, Values: values}, nil
+	return Type{Kind: KindLiteral, Values: values}, optional, nil
 }
 
 func (p *signatureParser) literalValue() (string, error) {

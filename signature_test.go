@@ -24,6 +24,12 @@ func TestParseSignature(t *testing.T) {
 		{"a: datetime, b: list[date] -> c: Optional[timedelta]", "a: datetime, b: list[date] -> c: Optional[timedelta]"},
 		{"a: datetime.datetime -> b: dict[str, datetime.date]", "a: datetime -> b: dict[str, date]"},
 		{"a:\n int ->\n b", "a: int -> b: str"},
+		{"a: None | int -> b: int | None | None", "a: Optional[int] -> b: Optional[int]"},
+		{"a: Union[str, None] -> b: typing.Union[None, list[int]]", "a: Optional[str] -> b: Optional[list[int]]"},
+		{"a: Optional[int | None] -> b: Optional[Optional[str]]", "a: Optional[int] -> b: Optional[str]"},
+		{"a: list[Literal['x', \"it's\"]] -> b: dict[str, dict[str, list[bool]]]", "a: list[Literal['x', 'it\\'s']] -> b: dict[str, dict[str, list[bool]]]"},
+		{"a -> b: Literal['x', None], c: Optional[Literal['None']]", "a: str -> b: Optional[Literal['x']], c: Optional[Literal['None']]"},
+		{"a: JSON -> b: list[JSON]", "a: JSON -> b: list[JSON]"},
 	}
 	for _, tt := range tests {
 		sig, err := ParseSignature(tt.in)
@@ -56,18 +62,31 @@ func TestParseSignatureErrors(t *testing.T) {
 		{"a -> A", "A", "declared twice"},
 		{"a: lst -> b", "lst -> b", "unknown type"},
 		{"a: -> b", "-> b", "want a type"},
-		{"a: datetime.time -> b", "datetime.time -> b", "unknown type"},
+		{"a: datetime.time -> b", "datetime.time -> b", "use str"},
 		{"a: list[ -> b", "-> b", "want a type"},
 		{"a: list[int -> b", "-> b", "want \"]\""},
 		{"a: dict[int, str] -> b", "int, str] -> b", "keys of a dict are str"},
-		{"a: int | str -> b", " -> b", "only None"},
+		{"a: int | str -> b", "str -> b", "only None"},
+		{"a: Union[int, str] -> b", "str] -> b", "only None"},
+		{"a: Union[int -> b", "-> b", "want a comma"},
+		{"a: None -> b", "-> b", "want a type beside None"},
+		{"a: Union[None] -> b", "-> b", "want a type beside None"},
+		{"a: list[None | int] -> b", "None | int] -> b", "optional type cannot stand inside"},
+		{"a: list[Literal['x', None]] -> b", "Literal['x', None]] -> b", "optional type cannot stand inside"},
+		{"a: Literal[None] -> b", "None] -> b", "at least one value"},
+		{"a: flot -> b", "flot -> b", "did you mean float?"},
+		{"a: string -> b", "string -> b", "use str"},
+		{"a: tuple[int, str] -> b", "tuple[int, str] -> b", "use list[T]"},
+		{"a: Str -> b", "Str -> b", "did you mean str?"},
+		{"a: list[str, int] -> b", ", int] -> b", "want \"]\""},
+		{"a: str[int] -> b", "[int] -> b", "want a comma"},
 		{"a: list[Optional[int]] -> b", "Optional[int]] -> b", "optional type cannot stand inside"},
 		{"a -> b: Literal[]", "]", "want a value"},
 		{"a -> b: Literal['x]", "'x]", "not closed"},
 		{"a -> b: Literal['x' 'y']", "'y']", "want a comma"},
 		{"a -> b: Literal['x', 'X']", "'x', 'X']", "differ only in case"},
 		{"né -> b", "é -> b", "want a comma"},
-		{"a: " + strings.Repeat("list[", 100) + " -> b", strings.Repeat("list[", 67) + " -> b", "nested too deeply"},
+		{"a: " + strings.Repeat("list[", 100) + " -> b", strings.Repeat("list[", 68) + " -> b", "nested too deeply"},
 	}
 	for _, tt := range tests {
 		_, err := ParseSignature(tt.in)
@@ -156,7 +175,7 @@ func TestSignatureOf(t *testing.T) {
 	}
 	want := "question: str -> id: str, http_server: str, count: int, big: Optional[int], ratio: float, ok: bool, " +
 		"tags: list[str], scores: dict[str, float], mood: Literal['good', 'bad'], home: {Street: str, no: int}, " +
-		"nested: dict[str, list[{Street: str, no: int}]], note: Optional[str], raw: Any, level: str, when: datetime, code: str, mail: str, whatever: Any"
+		"nested: dict[str, list[{Street: str, no: int}]], note: Optional[str], raw: JSON, level: str, when: datetime, code: str, mail: str, whatever: Any"
 	if diff := cmp.Diff(want, sig.String()); diff != "" {
 		t.Errorf("signature (-want +got):\n%s", diff)
 	}
@@ -201,7 +220,7 @@ func TestSignatureOfErrors(t *testing.T) {
 		}]("")
 		return err
 	})
-	check("same name", `field "q": declared twice`, func() error { _, err := SignatureOf[in, in](""); return err })
+	check("same name", `outputs: cria.in.Q: the name "q" is declared twice, by cria.in.Q before`, func() error { _, err := SignatureOf[in, in](""); return err })
 	check("same name in one struct", `.Foo_bar: the name "foo_bar" is declared twice`, func() error {
 		_, err := SignatureOf[in, struct {
 			FooBar  string

@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -37,6 +38,11 @@ func (c structCodec) encode(in any) Example {
 				continue
 			}
 			value = value.Elem()
+		}
+		if t := value.Type(); !writesItself(t) && writesItself(reflect.PointerTo(t)) {
+			p := reflect.New(t)
+			p.Elem().Set(value)
+			value = p
 		}
 		switch {
 		case value.Kind() == reflect.Slice && value.IsNil() && value.Type() != rawMessage:
@@ -80,15 +86,11 @@ func assign(t Type, dst reflect.Value, value any) error {
 	if value == nil || !t.unlikeJSON() {
 		return assignJSON(dst, value)
 	}
-	data, err := Field{Type: t}.JSON(value)
+	data, err := Field{Type: t}.labelledJSON(value)
 	if err != nil {
 		return err
 	}
-	parsed, err := parseJSON(string(data))
-	if err != nil {
-		return err
-	}
-	coerced, err := coerceType(t, parsed)
+	coerced, err := coerceType(t, writtenJSON(data))
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,16 @@ func assignJSON(dst reflect.Value, value any) error {
 	if assignPlain(dst, value) {
 		return nil
 	}
-	data, err := json.Marshal(value)
+	if text, ok := value.(string); ok {
+		if dst.Kind() == reflect.Pointer {
+			dst.Set(reflect.New(dst.Type().Elem()))
+			dst = dst.Elem()
+		}
+		if own, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok && readsText(dst.Type()) {
+			return own.UnmarshalText([]byte(text)) // its JSON may be no text: that of a big.Int is not
+		}
+	}
+	data, err := marshalCompact(value)
 	if err != nil {
 		return err
 	}

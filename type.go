@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ const (
 	KindDict    Kind = "dict"    // string keys
 	KindLiteral Kind = "Literal" // a closed set of strings
 	KindObject  Kind = "object"  // named fields: a nested Go struct
-	KindAny     Kind = "Any"     // any JSON value
+	KindAny     Kind = "Any"     // any JSON value, or text that is none
+	KindJSON    Kind = "JSON"    // any JSON value, as its text: a json.RawMessage
 
 	KindDateTime Kind = "datetime"  // a time.Time, written in RFC 3339: 2026-01-31T15:04:05Z
 	KindDate     Kind = "date"      // a time.Time at midnight UTC, written 2026-01-31
@@ -37,9 +39,18 @@ type Type struct {
 	Fields   []Field   `json:"fields,omitempty"`   // object
 	Tag      string    `json:"tag,omitempty"`      // Union: the member that names the variant
 	Variants []Variant `json:"variants,omitempty"` // Union
-	Min      *float64  `json:"min,omitempty"`      // int: what a Go type of fewer bits can hold; nil: no limit
-	Max      *float64  `json:"max,omitempty"`      // as Min
+
+	// Constraints on values of the type wherever they stand, such as in a list. Of the
+	// field's own value they may stand in the [Field] instead. Zero: none.
+	Min     *float64 `json:"min,omitempty"`     // int and float: inclusive
+	Max     *float64 `json:"max,omitempty"`     // int and float: inclusive
+	Pattern string   `json:"pattern,omitempty"` // str: RE2 syntax, matches the whole value
+	Format  Format   `json:"format,omitempty"`  // str
 }
+
+// maxTypeDepth bounds the nesting of types: one may contain itself, and hostile text
+// must not exhaust the stack.
+const maxTypeDepth = 32
 
 // String writes the type in the syntax of string signatures, which objects and
 // unions have none in.
@@ -65,14 +76,28 @@ func (t Type) String() string {
 }
 
 // unlikeJSON reports whether encoding/json writes Go values of the type, or of parts of
-// it, otherwise than they are written here.
+// it, otherwise than they are written here, or reads them otherwise.
 func (t Type) unlikeJSON() bool {
-	switch t.Kind {
-	case KindDateTime, KindDate, KindDuration, KindUnion:
-		return true
+	return t.holds(func(t Type) bool {
+		switch t.Kind {
+		case KindDateTime, KindDate, KindDuration, KindUnion, KindJSON:
+			return true
+		}
+		return false
+	})
+}
+
+// isAny reports whether the type says nothing of its values.
+func (t Type) isAny() bool { return t.Kind == KindAny || t.Kind == KindJSON }
+
+// holds reports whether some type within t, itself included, is as asked for. Those of
+// variants count as well.
+func (t Type) holds(is func(Type) bool) bool {
+	inFields := func(fields []Field) bool {
+		return slices.ContainsFunc(fields, func(f Field) bool { return f.Type.holds(is) })
 	}
-	return t.Elem != nil && t.Elem.unlikeJSON() ||
-		slices.ContainsFunc(t.Fields, func(f Field) bool { return f.Type.unlikeJSON() })
+	return is(t) || t.Elem != nil && t.Elem.holds(is) || inFields(t.Fields) ||
+		slices.ContainsFunc(t.Variants, func(v Variant) bool { return inFields(v.Fields) })
 }
 
 func (t Type) elem() string {
@@ -88,24 +113,34 @@ func quoteLiteral(v string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\t", `\t`).Replace(v) + "'"
 }
 
-func (t Type) validate() error {
+// validate checks a type that stands in depth others.
+func (t Type) validate(depth int) error {
+	if depth >= maxTypeDepth {
+		return fmt.Errorf("the type is nested deeper than %d levels, or contains itself", maxTypeDepth)
+	}
+	var err error
 	switch t.Kind {
-	case KindString, KindInt, KindFloat, KindBool, KindAny, KindDateTime, KindDate, KindDuration:
-		return nil
+	case KindString, KindInt, KindFloat, KindBool, KindAny, KindJSON, KindDateTime, KindDate, KindDuration:
 	case KindList, KindDict:
 		if t.Elem == nil {
 			return fmt.Errorf("a %s needs the type of its elements", t.Kind)
 		}
-		return t.Elem.validate()
+		err = at(".elem", t.Elem.validate(depth+1))
 	case KindLiteral:
-		return validateValues(t.Values)
+		err = at(".values", validateValues(t.Values))
 	case KindObject:
-		return validateFields(t.Fields)
+		err = at(".fields", validateFields(t.Fields, newUsedNames(), depth+1))
 	case KindUnion:
-		return validateVariants(t.Tag, t.Variants)
+		err = validateVariants(t.Tag, t.Variants, depth+1)
+	case "":
+		return errors.New("it has no kind")
 	default:
-		return fmt.Errorf("unknown kind %q", t.Kind)
+		err = fmt.Errorf("unknown kind %q", t.Kind)
 	}
+	if err != nil {
+		return err
+	}
+	return t.limits().validate(t)
 }
 
 // validateValues checks a closed set. Values stand on one line of a reply, and

@@ -27,7 +27,7 @@ func joinVariants(tag string, variants []Variant) string {
 	return strings.Join(parts, " | ")
 }
 
-func validateVariants(tag string, variants []Variant) error {
+func validateVariants(tag string, variants []Variant, depth int) error {
 	if !fieldName.MatchString(tag) {
 		return fmt.Errorf("the tag %q of a union is not letters, digits and underscores that do not begin with a digit", tag)
 	}
@@ -37,13 +37,15 @@ func validateVariants(tag string, variants []Variant) error {
 	if err := validateValues(variantNames(variants)); err != nil {
 		return fmt.Errorf("the variants of a union: %w", err)
 	}
-	for _, v := range variants {
+	for i, v := range variants {
+		path := fmt.Sprintf(".variants[%d]", i)
 		// What a model writes is compared without case.
-		if i := slices.IndexFunc(v.Fields, func(f Field) bool { return strings.EqualFold(f.Name, tag) }); i >= 0 {
-			return fmt.Errorf("the tag %q of a union is also the field %q of its variant %q", tag, v.Fields[i].Name, v.Name)
+		isTag := func(f Field) bool { return strings.EqualFold(f.Name, tag) || strings.EqualFold(f.Label(), tag) }
+		if k := slices.IndexFunc(v.Fields, isTag); k >= 0 {
+			return at(path, fmt.Errorf("the tag %q of a union is also the field %q of its variant %q", tag, v.Fields[k].Name, v.Name))
 		}
-		if err := validateFields(v.Fields); err != nil {
-			return fmt.Errorf("variant %q: %w", v.Name, err)
+		if err := validateFields(v.Fields, newUsedNames(), depth); err != nil {
+			return at(path+".fields", err)
 		}
 	}
 	return nil
@@ -70,11 +72,17 @@ func unionType(t reflect.Type, tag string, open []reflect.Type) (Type, error) {
 	if len(union.Variants) == 0 {
 		return union, fmt.Errorf("%s has no exported field, so the union has no variant", t)
 	}
-	return union, union.validate()
+	return union, nil
 }
 
 func variantStruct(sf reflect.StructField, open []reflect.Type) ([]structField, error) {
+	tags, err := readTags(sf)
+	if err == nil {
+		err = tags.onlyJSON("a variant of a union")
+	}
 	switch {
+	case err != nil:
+		return nil, err
 	case sf.Anonymous:
 		return nil, errors.New("a variant of a union cannot be embedded")
 	case sf.Type.Kind() != reflect.Pointer || sf.Type.Elem().Kind() != reflect.Struct || readsText(sf.Type.Elem()):
@@ -138,8 +146,14 @@ func (t Type) wantTag(got any) error {
 // models write {"card": {...}}.
 func coerceUnion(t Type, m map[string]any) (any, error) {
 	written, tagged := lookupFold(m, t.Tag)
+	if w, ok := written.(writtenJSON); ok {
+		written, _ = w.opened(t)
+	}
 	if !tagged && len(m) == 1 {
 		for name, inner := range m {
+			if w, ok := inner.(writtenJSON); ok {
+				inner, _ = w.opened(t)
+			}
 			if fields, ok := inner.(map[string]any); ok {
 				written, m = name, fields
 			}

@@ -136,10 +136,10 @@ func TestUnionDeclarationErrors(t *testing.T) {
 	check("a tag that is no name", `the tag "a b" of a union is not letters`, unionErr[struct {
 		U payment `union:"a b"`
 	}])
-	check("an empty tag", `union:"" does not name the member`, unionErr[struct {
+	check("an empty tag", `.U: union:"" says nothing`, unionErr[struct {
 		U payment `union:""`
 	}])
-	check("not a struct", `union:"kind" needs a struct of pointers to structs, not []string`, unionErr[struct {
+	check("not a struct", `union:"kind" needs a struct of pointers to structs, not str`, unionErr[struct {
 		U []string `union:"kind"`
 	}])
 	check("a variant with itself", "the type contains itself", unionErr[struct {
@@ -163,7 +163,7 @@ func TestUnionDeclarationErrors(t *testing.T) {
 	check("a format of a time", `.T: the format of a time is date-time or date, not "time"`, unionErr[struct {
 		T time.Time `format:"time"`
 	}])
-	check("a format of a duration", ".D: pattern, format and GBNF need a str, not timedelta", unionErr[struct {
+	check("a format of a duration", ".D: pattern and format need a str, not timedelta", unionErr[struct {
 		D time.Duration `format:"duration"`
 	}])
 	check("an enum of times", ".T: enum needs a string", unionErr[struct {
@@ -256,10 +256,10 @@ func TestUnionInputs(t *testing.T) {
 		want  string // text, or what an error contains
 		bad   bool
 	}{
-		"a struct":        {payment{Card: &card{Number: "1"}}, `{"method":"card","number":"1"}`, false},
+		"a struct":        {payment{Card: &card{Number: "1234"}}, `{"method":"card","number":"1234"}`, false},
 		"a pointer":       {&payment{Cash: &cash{}}, `{"method":"cash"}`, false},
-		"a map":           {map[string]any{"number": "1", "method": "card", "b": 1, "a": 2}, `{"method":"card","number":"1","a":2,"b":1}`, false},
-		"raw JSON":        {json.RawMessage(`{"number":"1","method":"card"}`), `{"method":"card","number":"1"}`, false},
+		"a map":           {map[string]any{"number": "1234", "method": "card", "b": 1, "a": 2}, `{"method":"card","number":"1234","a":2,"b":1}`, false},
+		"raw JSON":        {json.RawMessage(`{"number":"1234","method":"card"}`), `{"method":"card","number":"1234"}`, false},
 		"nothing set":     {payment{}, "want one of card, bank-transfer, cash to be set, got 0", true},
 		"two set":         {payment{Card: &card{}, Cash: &cash{}}, "to be set, got 2", true},
 		"another struct":  {struct{ Cheque *card }{&card{}}, `method: want one of card, bank-transfer, cash, got "cheque"`, true},
@@ -333,13 +333,13 @@ func TestPredictUnion(t *testing.T) {
 		Payment payment `json:"payment" union:"method"`
 	}
 	lm := &script{pieces: []string{` {"method":"cash"}`}}
-	p := NewPredict[in, out]("", &PredictOptions{Demos: []Example{{"text": "t", "wait": time.Hour, "payment": payment{Card: &card{Number: "1"}}}}})
+	p := NewPredict[in, out]("", &PredictOptions{Demos: []Example{{"text": "t", "wait": time.Hour, "payment": payment{Card: &card{Number: "1234"}}}}})
 	got, err := p.Call(With(t.Context(), Scope{LM: lm}), in{"x", 90 * time.Minute})
 	if err != nil || got.Payment.Cash == nil || got.Payment.Card != nil {
 		t.Errorf("Call = %+v, %v", got, err)
 	}
 	want := "<system>Read the text and wait and give the payment.\n<user>text: t\nwait: 1h\n" +
-		`<assistant>payment: {"method":"card","number":"1"}` + "\n<user>text: x\nwait: 1h30m\n<assistant>payment:"
+		`<assistant>payment: {"method":"card","number":"1234"}` + "\n<user>text: x\nwait: 1h30m\n<assistant>payment:"
 	if diff := cmp.Diff(want, transcript(lm.last)); diff != "" {
 		t.Errorf("prompt (-want +got):\n%s", diff)
 	}

@@ -15,11 +15,20 @@ import (
 // order, the tag of a union first, dates and durations as text. It does not check the
 // value; see [Signature.CheckInputs].
 func (f Field) JSON(value any) (json.RawMessage, error) {
+	return f.json(value, func(written any) any { return written })
+}
+
+// labelledJSON is [Field.JSON] with members named as a model is shown them.
+func (f Field) labelledJSON(value any) (json.RawMessage, error) {
+	return f.json(value, f.Type.labelled)
+}
+
+func (f Field) json(value any, change func(written any) any) (json.RawMessage, error) {
 	plain, err := f.Type.written(reflect.ValueOf(value), 0)
 	if err != nil {
 		return nil, err
 	}
-	data, err := marshalCompact(plain)
+	data, err := marshalCompact(change(plain))
 	if err != nil {
 		return nil, fmt.Errorf("writing the value as JSON: %w", err)
 	}
@@ -27,21 +36,22 @@ func (f Field) JSON(value any) (json.RawMessage, error) {
 }
 
 // Text writes a value of the field as it stands in a prompt: a string as it is,
-// anything else as [Field.JSON] does, without quotes if that is a string.
+// anything else as [Field.JSON] does, without quotes if that is a string. Members of
+// objects have the names that a model is shown, see [Field.Label].
 func (f Field) Text(value any) (string, error) {
 	switch f.Type.Kind {
 	case KindString, KindInt, KindFloat, KindBool, KindLiteral:
 		return valueText(value)
 	}
-	if text, ok := value.(string); ok || value == nil {
+	text, ok := value.(string)
+	if value == nil || ok && f.Type.Kind != KindJSON {
 		return text, nil
 	}
-	data, err := f.JSON(value)
+	data, err := f.labelledJSON(value)
 	if err != nil {
 		return "", err
 	}
-	var text string
-	if json.Unmarshal(data, &text) == nil {
+	if f.Type.Kind != KindJSON && json.Unmarshal(data, &text) == nil {
 		return text, nil
 	}
 	return string(data), nil
@@ -77,7 +87,7 @@ func (t Type) written(v reflect.Value, depth int) (any, error) {
 	case time.Time:
 		return t.writtenTime(value)
 	case time.Duration:
-		if t.Kind == KindDuration || t.Kind == KindAny {
+		if t.Kind == KindDuration || t.isAny() {
 			return durationText(value), nil
 		}
 		return value, nil
@@ -87,7 +97,7 @@ func (t Type) written(v reflect.Value, depth int) (any, error) {
 		if writesItself(v.Type()) {
 			return t.rewritten(given, depth+1)
 		}
-	case KindAny: // only what may hold durations unseen
+	case KindAny, KindJSON: // only what may hold durations unseen
 		switch v.Interface().(type) {
 		case []any, map[string]any:
 		default:
@@ -97,9 +107,9 @@ func (t Type) written(v reflect.Value, depth int) (any, error) {
 		return given, nil
 	}
 	switch {
-	case v.Kind() == reflect.Slice && (t.Kind == KindList || t.Kind == KindAny):
+	case v.Kind() == reflect.Slice && (t.Kind == KindList || t.isAny()):
 		return t.writtenList(v, depth+1)
-	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String && (t.Kind == KindDict || t.Kind == KindAny):
+	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String && (t.Kind == KindDict || t.isAny()):
 		return t.writtenDict(v, depth+1)
 	case t.Kind == KindObject:
 		return writtenObject(t.Fields, v, depth+1)
@@ -234,6 +244,38 @@ func writtenObject(fields []Field, v reflect.Value, depth int) (any, error) {
 		}
 	}
 	return o, nil
+}
+
+// labelled gives the members of objects in a value that [Type.written] returned the
+// names that a model is shown.
+func (t Type) labelled(written any) any {
+	switch v := written.(type) {
+	case []any:
+		for i := range v {
+			if t.Kind == KindList {
+				v[i] = t.elemType().labelled(v[i])
+			}
+		}
+	case map[string]any:
+		for name := range v {
+			if t.Kind == KindDict {
+				v[name] = t.elemType().labelled(v[name])
+			}
+		}
+	case object:
+		fields := t.Fields
+		if i := slices.IndexFunc(v, func(m member) bool { return m.name == t.Tag }); i >= 0 && t.Kind == KindUnion {
+			name, _ := v[i].value.(string)
+			variant, _ := t.variant(name)
+			fields = variant.Fields
+		}
+		for i, m := range v {
+			if k := slices.IndexFunc(fields, func(f Field) bool { return f.Name == m.name }); k >= 0 {
+				v[i] = member{fields[k].Label(), fields[k].Type.labelled(m.value)}
+			}
+		}
+	}
+	return written
 }
 
 // isEmpty reports what encoding/json's omitempty and omitzero leave out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -158,6 +159,30 @@ func TestTypedOutputsAlwaysParse(t *testing.T) {
 				t.Errorf("%s: %q: %v", format, text, err)
 			} else if len(got.Value) != 6 {
 				t.Errorf("%s: %q: %v", format, text, got.Value)
+			}
+		}
+	}
+}
+
+// What a struct says of elements and of types of its own holds while the model writes.
+func TestStructOutputsAlwaysParse(t *testing.T) {
+	type in struct {
+		Text string `json:"t" alias:"text"`
+	}
+	type out struct {
+		Codes  []string           `json:"c" alias:"codes" pattern:"[A-Z]{2}-[0-9]{1,3}" len:"1..2"`
+		Levels []int              `json:"levels" min:"1" max:"5" len:"1..3"`
+		Shares map[string]float64 `json:"shares" max:"1" len:"..2"`
+		Addr   netip.Addr         `json:"addr" format:"ipv4"`
+		Raw    json.RawMessage    `json:"raw"`
+	}
+	ctx := cria.With(t.Context(), cria.Scope{LM: loadShared(t), CloseOnLimit: true, MaxTokens: 120, Sampling: &cria.Sampling{Temperature: 2, Seed: new(uint32(1))}})
+	for _, format := range cria.OutputFormats() {
+		p := cria.NewPredict[in, out]("", &cria.PredictOptions{Format: format})
+		for _, text := range []string{"Two boxes, AB-1.", "raw: {"} {
+			got, err := p.Call(ctx, in{text})
+			if err != nil || len(got.Codes) == 0 || len(got.Levels) == 0 || !got.Addr.Is4() || !json.Valid(got.Raw) {
+				t.Errorf("%s: %q: %+v, %v", format, text, got, err)
 			}
 		}
 	}

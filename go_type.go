@@ -1,0 +1,111 @@
+package cria
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+)
+
+var (
+	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+	rawMessage      = reflect.TypeFor[json.RawMessage]()
+)
+
+// readsText reports whether a type is text by its own account.
+func readsText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(textMarshaler) && reflect.PointerTo(t).Implements(textUnmarshaler)
+}
+
+// textType is a text, of which the Go type may say more.
+func textType(t reflect.Type) Type {
+	zero := reflect.New(t).Interface()
+	if enum, ok := zero.(interface{ Values() []string }); ok {
+		return Type{Kind: KindLiteral, Values: enum.Values()}
+	}
+	text := Type{Kind: KindString}
+	if p, ok := zero.(interface{ Pattern() string }); ok {
+		text.Pattern = p.Pattern()
+	}
+	return text
+}
+
+// goType maps a Go type to a Type. union is the tag of a union in it, if not "".
+func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == rawMessage:
+		return Type{Kind: KindJSON}, nil
+	case t.Kind() == reflect.Interface && t.NumMethod() == 0:
+		return Type{Kind: KindAny}, nil
+	case t == timeType:
+		return Type{Kind: KindDateTime}, nil
+	case t == durationType:
+		return Type{Kind: KindDuration}, nil
+	case readsText(t):
+		return textType(t), nil
+	case slices.Contains(open, t):
+		return Type{}, errors.New("the type contains itself")
+	}
+	if t.Kind() != reflect.Struct { // collectFields adds structs
+		open = append(open, t)
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return textType(t), nil
+	case reflect.Bool:
+		return Type{Kind: KindBool}, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return intType(t), nil
+	case reflect.Float32, reflect.Float64:
+		return Type{Kind: KindFloat}, nil
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return Type{}, errors.New("bytes cannot be a field; use a string")
+		}
+		elem, err := goType(t.Elem(), union, open)
+		return Type{Kind: KindList, Elem: &elem}, err
+	case reflect.Map:
+		if t.Key().Kind() != reflect.String {
+			return Type{}, fmt.Errorf("the keys of a map must be strings, not %s", t.Key())
+		}
+		elem, err := goType(t.Elem(), union, open)
+		return Type{Kind: KindDict, Elem: &elem}, err
+	case reflect.Struct:
+		if union != "" {
+			return unionType(t, union, open)
+		}
+		fields, err := collectFields(t, nil, nil, open)
+		if err == nil && len(fields) == 0 {
+			err = fmt.Errorf("%s has no exported field", t)
+		}
+		return Type{Kind: KindObject, Fields: fieldsOf(fields)}, err
+	case reflect.Interface:
+		return Type{}, fmt.Errorf("the interface %s cannot be a field, only any can", t)
+	default:
+		return Type{}, fmt.Errorf("a %s cannot be a field", t)
+	}
+}
+
+// intType is an int that the Go type can hold.
+func intType(t reflect.Type) Type {
+	i := Type{Kind: KindInt}
+	bits := t.Bits()
+	switch unsigned := t.Kind() >= reflect.Uint; {
+	case unsigned:
+		i.Min = new(float64)
+		if bits <= 32 {
+			i.Max = new(math.Ldexp(1, bits) - 1)
+		}
+	case bits <= 32:
+		i.Min, i.Max = new(-math.Ldexp(1, bits-1)), new(math.Ldexp(1, bits-1)-1)
+	}
+	return i
+}
