@@ -67,9 +67,6 @@ func TestDeclarationMistakes(t *testing.T) {
 		`.A: unknown tag allias:"x"; did you mean alias?`: unionErr[struct {
 			A string `allias:"x"`
 		}],
-		`.A: unknown json option "omitemtpy"; did you mean omit`: unionErr[struct {
-			A string `json:"a,omitemtpy"`
-		}],
 		`cria.inner.Deep: unknown tag enums:"a,b"`: unionErr[struct{ In []map[string]*inner }],
 
 		`.A: the tag has min twice`: unionErr[struct {

@@ -18,7 +18,8 @@
 //     [ChainOfThought] lets the model reason first.
 //   - [Signature] declares the task: instruction, input and output [Field]s,
 //     demonstrations. It comes from structs, from a string such as
-//     "question -> answer", or from fields.
+//     "question -> answer", from fields or from JSON; methods make others of it,
+//     with a field more or less.
 //   - [Adapter] turns a signature and its inputs into a [Request], and the reply
 //     back into values: [Lines], the default, [JSON] or [Markers].
 //   - [LM] is the model: package llamacpp runs one in this process, and anything

@@ -21,6 +21,15 @@ func readsText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(textMarshaler) && reflect.PointerTo(t).Implements(textUnmarshaler)
 }
 
+// writtenByPointer reports whether encoding/json asks only a pointer to a value, or to
+// what a pointer points to, how it is written.
+func writtenByPointer(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return !writesItself(t) && writesItself(reflect.PointerTo(t))
+}
+
 // textType is a text, of which the Go type may say more.
 func textType(t reflect.Type) Type {
 	zero := reflect.New(t).Interface()

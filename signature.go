@@ -11,9 +11,11 @@ import (
 
 // Signature declares a task: an instruction, what goes in, what comes out, and
 // demonstrations of it. Build one from Go structs with [SignatureOf], from
-// DSPy's string syntax with [ParseSignature], or from fields with
-// [NewSignature]. A Signature is immutable and safe for concurrent use; the
-// With methods return changed copies.
+// DSPy's string syntax with [ParseSignature], from fields with [NewSignature], or read
+// it from JSON. A Signature is immutable and safe for concurrent use: methods that
+// change something return a copy, which has the demonstrations too. One of them that
+// does not fit the copy gives a *[DemoError], a field that cannot be a
+// *[DeclarationError].
 type Signature struct {
 	instruction     string
 	inputs, outputs []Field

@@ -7,10 +7,6 @@ import (
 	"strings"
 )
 
-// A signature is changed by making another: the methods here leave theirs as it is.
-// Demonstrations are carried over. One that does not fit the new signature gives a
-// *[DemoError], a field that cannot be a *[DeclarationError].
-
 // WithInstruction returns a copy with another instruction; empty means the
 // default one.
 func (s *Signature) WithInstruction(instruction string) (*Signature, error) {

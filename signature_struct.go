@@ -77,6 +77,8 @@ type structField struct {
 	Field
 	index [][]int // where the value stands; two places when an inlined struct repeats a name
 	from  string  // the Go struct and field
+
+	byPointer bool // only a pointer to the value says how encoding/json writes it
 }
 
 // clash reports what two fields have in common that tells fields apart.
@@ -153,7 +155,7 @@ func collectFields(t reflect.Type, index []int, fields []structField, open []ref
 		}
 		f, err := declare(sf.Type, name, tags, append(open, t))
 		if err == nil {
-			fields, err = merge(fields, structField{f, [][]int{at}, from})
+			fields, err = merge(fields, structField{f, [][]int{at}, from, writtenByPointer(sf.Type)})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", from, err)

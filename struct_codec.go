@@ -39,8 +39,8 @@ func (c structCodec) encode(in any) Example {
 			}
 			value = value.Elem()
 		}
-		if t := value.Type(); !writesItself(t) && writesItself(reflect.PointerTo(t)) {
-			p := reflect.New(t)
+		if f.byPointer {
+			p := reflect.New(value.Type())
 			p.Elem().Set(value)
 			value = p
 		}
