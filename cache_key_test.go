@@ -26,7 +26,7 @@ func fullRequest() *Request {
 			Variants: []Variant{{Name: "w", Fields: slices.Clone(of)}}, Min: new(2.0), Max: new(3.0),
 		}
 		return Field{
-			Name: name, Desc: "d", Type: t, Optional: true, Min: new(2.0), Max: new(3.0), MinLen: 1, MaxLen: 2,
+			Name: name, Alias: "other", Desc: "d", Type: t, Optional: true, Min: new(2.0), Max: new(3.0), MinLen: 1, MaxLen: 2,
 			Pattern: "p", Format: FormatDate, Schema: json.RawMessage("{}"), GBNF: "g",
 		}
 	}
