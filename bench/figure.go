@@ -15,6 +15,19 @@ type figure struct {
 	run    func(context.Context, *session) ([]result, error)
 }
 
+// topic is figures that one command measures.
+type topic struct {
+	name, short string
+	figures     []figure
+	bare        bool // they need neither a model nor the peers
+}
+
+var topics = []topic{
+	{"engine", "all figures of the engine", figures, false},
+	{"structure", "all figures of constrained outputs", structureFigures, false},
+	{"overhead", "all figures of the programming model, which need no model", overheadFigures, true},
+}
+
 // figures are about the engine, in the order of bench engine.
 var figures = []figure{
 	{"decode", "tokens/s of one stream, against llama-bench",

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"text/tabwriter"
 
@@ -49,7 +48,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	o := &options{}
 	root := &cobra.Command{
 		Use:   "bench NAME",
-		Short: "Measure the engine against llama.cpp's own programs",
+		Short: "Measure cria against llama.cpp's own programs and dspy-rs",
 		Long: `Bench measures the engine against llama.cpp's own programs, side by side: the
 same build of the libraries, the same model file, the same tokens, as many
 threads, the two sides taking turns. It prints a table and, last, one line for
@@ -58,8 +57,10 @@ is nothing to compare with):
 
   BENCH <name> ours=<x> peer=<y> ratio=<r>
 
-The programs are built once, by "bench peers", or named with --peers. Measure on
-an idle machine: bench says so when it is not.
+The programs are built once, by "bench peers", or named with --peers. "bench
+overhead" and its figures need neither them nor a model: they measure the
+programming model, against dspy-rs if cargo is installed. Measure on an idle
+machine: bench says so when it is not.
 
 Environment:
   CRIA_PEERS_DIR  a folder with a build of llama.cpp of your own
@@ -86,17 +87,17 @@ Environment:
 	flags.BoolVar(&o.asShipped, "as-shipped", false, "extract, choice, choices: load the model's own file on our side too, not the copy that package llamacpp makes of it")
 	flags.StringVar(&o.peers, "peers", os.Getenv("CRIA_PEERS_DIR"), "folder with llama.cpp's programs and libraries (default: CRIA_PEERS_DIR, then the build of bench peers)")
 
-	for _, f := range slices.Concat(figures, structureFigures) {
-		root.AddCommand(&cobra.Command{Use: f.name, Short: f.short, Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), out, errs, f) }})
+	for _, t := range topics {
+		add := func(name, short string, chosen ...figure) {
+			root.AddCommand(&cobra.Command{Use: name, Short: short, Args: cobra.NoArgs,
+				RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), out, errs, t, chosen) }})
+		}
+		add(t.name, t.short, t.figures...)
+		for _, f := range t.figures {
+			add(f.name, f.short, f)
+		}
 	}
 	root.AddCommand(
-		&cobra.Command{Use: "engine", Short: "all figures of the engine", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), out, errs, figures...) }},
-		&cobra.Command{Use: "structure", Short: "all figures of constrained outputs", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return o.measure(cmd.Context(), out, errs, structureFigures...)
-			}},
 		&cobra.Command{Use: "peers", Short: peersShort, Args: cobra.NoArgs,
 			Long: `Peers builds llama-bench, llama-server, llama-batched-bench and llama-completion
 of llama.cpp ` + peersRelease + ` into the cache directory, once. The source is the git bundle
@@ -114,13 +115,12 @@ const peersShort = "build llama.cpp's programs into the cache (once)"
 // list prints the names with a line each.
 func list(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "peers\t%s\nsynth\t%s\nengine\tall of the following\n", peersShort, synthShort)
-	for _, f := range figures {
-		fmt.Fprintf(w, "%s\t%s\n", f.name, f.short)
-	}
-	fmt.Fprintf(w, "structure\tall of the following\n")
-	for _, f := range structureFigures {
-		fmt.Fprintf(w, "%s\t%s\n", f.name, f.short)
+	fmt.Fprintf(w, "peers\t%s\nsynth\t%s\n", peersShort, synthShort)
+	for _, t := range topics {
+		fmt.Fprintf(w, "%s\tall of the following\n", t.name)
+		for _, f := range t.figures {
+			fmt.Fprintf(w, "%s\t%s\n", f.name, f.short)
+		}
 	}
 	fmt.Fprintln(w, "\ngo run ./bench NAME measures one; --help says more")
 	return w.Flush()
@@ -148,13 +148,19 @@ func (o *options) check() error {
 	return nil
 }
 
-// measure prints the tables of figures, then their BENCH lines.
-func (o *options) measure(ctx context.Context, out, errs io.Writer, chosen ...figure) (err error) {
-	s, err := newSession(ctx, o, out, errs)
+// measure prints the tables of some figures of a topic, then their BENCH lines.
+func (o *options) measure(ctx context.Context, out, errs io.Writer, t topic, chosen []figure) (err error) {
+	s, err := newSession(o, out, errs)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	if !t.bare {
+		if err := s.findModel(ctx); err != nil {
+			return err
+		}
+	}
+	s.describeMachine()
 	var lines []string
 	defer func() {
 		for _, line := range lines { // also of the figures before one that failed

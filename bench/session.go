@@ -33,43 +33,51 @@ type session struct {
 	words  *words
 }
 
-// newSession finds model and peers, and prints what is compared.
-func newSession(ctx context.Context, o *options, out, errs io.Writer) (*session, error) {
+// newSession looks for nothing yet.
+func newSession(o *options, out, errs io.Writer) (*session, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	s := &session{options: o, out: out, errs: errs, bars: isTerminal(errs)}
-	h, err := hub.New(&hub.Options{Progress: hub.TerminalProgress(errs, s.bars)})
-	if err != nil {
-		return nil, err
-	}
-	if s.peers, err = findPeers(o.peers, h.CacheDir()); err != nil {
-		return nil, err
+	var err error
+	s.hub, err = hub.New(&hub.Options{Progress: hub.TerminalProgress(errs, s.bars)})
+	return s, err
+}
+
+// findModel finds model and peers, and prints what is compared.
+func (s *session) findModel(ctx context.Context) (err error) {
+	o := s.options
+	if s.peers, err = findPeers(o.peers, s.hub.CacheDir()); err != nil {
+		return err
 	}
 	if s.files, err = hub.FindLibraries(s.peers.dir); err != nil {
-		return nil, err
+		return err
 	}
-	model, err := h.Model(ctx, o.model)
+	model, err := s.hub.Model(ctx, o.model)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.hub, s.model = h, model.Path
+	s.model = model.Path
 	size, err := modelSize(s.model)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	fmt.Fprintf(out, "model:   %s (%s, %d bytes)\n", s.model, o.model, size)
-	fmt.Fprintf(out, "peers:   %s\n", s.peers.dir)
-	fmt.Fprintf(out, "both:    %d threads; at most %d pairs after one that does not count; prompts of random words, fixed seeds\n", o.threads, o.pairs)
-	fmt.Fprintf(out, "machine: %s/%s, %d processors, load average %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), loadAverage())
-	if why := busy(loadAverage()); why != "" {
-		fmt.Fprintln(out, "WARNING: "+why)
-	}
+	fmt.Fprintf(s.out, "model:   %s (%s, %d bytes)\n", s.model, o.model, size)
+	fmt.Fprintf(s.out, "peers:   %s\n", s.peers.dir)
+	fmt.Fprintf(s.out, "both:    %d threads; at most %d pairs after one that does not count; prompts of random words, fixed seeds\n", o.threads, o.pairs)
 	if o.threads > runtime.NumCPU() {
-		fmt.Fprintf(out, "WARNING: %d threads on %d processors hinder each other\n", o.threads, runtime.NumCPU())
+		fmt.Fprintf(s.out, "WARNING: %d threads on %d processors hinder each other\n", o.threads, runtime.NumCPU())
 	}
-	fmt.Fprintln(out)
-	return s, nil
+	return nil
+}
+
+// describeMachine prints what is measured on.
+func (s *session) describeMachine() {
+	fmt.Fprintf(s.out, "machine: %s/%s, %d processors, load average %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), loadAverage())
+	if why := busy(loadAverage()); why != "" {
+		fmt.Fprintln(s.out, "WARNING: "+why)
+	}
+	fmt.Fprintln(s.out)
 }
 
 // modelSize is the size of all files of a model.

@@ -68,8 +68,8 @@ func (m *LoadedModel) AdapterFor(format cria.OutputFormat) (cria.Adapter, error)
 }
 
 // describes reports whether output fields are described to the model: that misleads
-// base models.
-func (m *LoadedModel) describes() bool { return m.template.source != "" }
+// base models. A LoadedModel that is not from [Load] has no template.
+func (m *LoadedModel) describes() bool { return m.template != nil && m.template.source != "" }
 
 // Generate implements [cria.LM].
 func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
