@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -33,7 +34,7 @@ func (p *Predictor) with(params Params) (_ *Predictor, err error) {
 			return nil, err
 		}
 	}
-	return &Predictor{sig: sig, scope: params.scope().over(p.scope), origin: p.declared()}, nil
+	return &Predictor{sig: sig, scope: params.scope().over(p.scope), retries: cmp.Or(params.Retries, p.retries), origin: p.declared()}, nil
 }
 
 // declared returns the predictor that p was made from.

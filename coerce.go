@@ -15,12 +15,17 @@ import (
 // string taken from lines of text, or a value that [parseJSON] returned. It is
 // tolerant where the meaning is clear (case, quotes, "1,000", "yes") and an
 // error where it would have to guess.
-func coerce(f Field, raw any) (any, error) {
+func coerce(f Field, raw any) (any, error) { return (*coercer)(nil).field(f, raw) }
+
+func coerceType(t Type, raw any) (any, error) { return (*coercer)(nil).value(t, raw) }
+
+func (c *coercer) field(f Field, raw any) (any, error) {
 	raw = asWritten(f.Type, raw)
 	if isNull(raw) && f.Optional {
+		c.noteIf(raw != nil && raw != "", CoercedNull)
 		return nil, nil
 	}
-	v, err := coerceType(f.Type, raw)
+	v, err := c.value(f.Type, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -35,16 +40,16 @@ func isNull(raw any) bool {
 	return raw == nil || ok && (s == "" || strings.EqualFold(s, "null") || strings.EqualFold(s, "none"))
 }
 
-// coerceType reads a value that may stand anywhere: in a list, as a member.
-func coerceType(t Type, raw any) (any, error) {
-	v, err := coerceKind(t, raw)
+// value reads a value that may stand anywhere: in a list, as a member.
+func (c *coercer) value(t Type, raw any) (any, error) {
+	v, err := c.kind(t, raw)
 	if err != nil {
 		return nil, err
 	}
 	return v, t.limits().check(v)
 }
 
-func coerceKind(t Type, raw any) (any, error) {
+func (c *coercer) kind(t Type, raw any) (any, error) {
 	if w, ok := raw.(writtenJSON); ok && t.Kind != KindJSON {
 		var err error
 		if raw, err = w.opened(t); err != nil {
@@ -56,34 +61,45 @@ func coerceKind(t Type, raw any) (any, error) {
 	}
 	switch t.Kind {
 	case KindString:
-		return coerceString(raw)
+		return c.text(raw)
 	case KindInt:
-		return coerceInt(raw)
+		return c.int(raw)
 	case KindFloat:
-		return coerceFloat(raw)
+		return c.float(raw)
 	case KindBool:
-		return coerceBool(raw)
+		return c.bool(raw)
 	case KindLiteral:
-		return coerceLiteral(t.Values, raw)
+		return c.literal(t.Values, raw)
 	case KindList:
-		return coerceList(*t.Elem, raw)
+		return c.list(*t.Elem, raw)
 	case KindDateTime, KindDate:
-		return coerceTime(t.Kind, raw)
+		v, err := coerceTime(t.Kind, raw)
+		return c.asWritten(t, v, err, raw)
 	case KindDuration:
-		return coerceDuration(raw)
+		v, err := coerceDuration(raw)
+		return c.asWritten(t, v, err, raw)
 	case KindDict, KindObject, KindUnion:
-		return coerceObject(t, raw)
+		return c.object(t, raw)
 	case KindJSON:
 		return coerceJSON(raw)
 	default:
-		return coerceAny(raw)
+		return c.any(raw)
 	}
 }
 
-func coerceString(raw any) (any, error) {
+// asWritten notes a time or a duration that JSON has in another form.
+func (c *coercer) asWritten(t Type, v any, err error, raw any) (any, error) {
+	if text, ok := raw.(string); ok && err == nil && c != nil {
+		c.noteIf(!writtenAs[t.Kind](strings.TrimSpace(text)), CoercedTime)
+	}
+	return v, err
+}
+
+func (c *coercer) text(raw any) (any, error) {
 	if s, ok := raw.(string); ok {
 		return s, nil
 	}
+	c.note(CoercedText)
 	data, err := marshalCompact(raw)
 	return string(data), err
 }
@@ -91,9 +107,9 @@ func coerceString(raw any) (any, error) {
 // number matches a number with optional thousands separators.
 var number = regexp.MustCompile(`[-+]?(?:\d{1,3}(?:[,_]\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?`)
 
-// findNumber returns the only number in a reply such as "42", "1,000", "about
+// number returns the only number in a reply such as "42", "1,000", "about
 // 42 apples" or "$3.50"; with none or several there is nothing to choose by.
-func findNumber(raw any) (string, error) {
+func (c *coercer) number(raw any) (string, error) {
 	var text string
 	switch v := raw.(type) {
 	case json.Number:
@@ -115,6 +131,7 @@ func findNumber(raw any) (string, error) {
 	if len(found) != 1 {
 		return "", fmt.Errorf("want one number, got %s", abbreviate(text, 40))
 	}
+	c.noteIf(found[0] != strings.TrimSpace(text) || strings.ContainsAny(found[0], ",_"), CoercedNumber)
 	return withoutSeparators.Replace(found[0]), nil
 }
 
@@ -122,8 +139,8 @@ var withoutSeparators = strings.NewReplacer(",", "", "_", "")
 
 func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-func coerceInt(raw any) (any, error) {
-	s, err := findNumber(raw)
+func (c *coercer) int(raw any) (any, error) {
+	s, err := c.number(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +152,12 @@ func coerceInt(raw any) (any, error) {
 	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
 		return nil, fmt.Errorf("want a whole number of at most 64 bits, got %s", s)
 	}
+	c.note(CoercedNumber)
 	return int64(f), nil
 }
 
-func coerceFloat(raw any) (any, error) {
-	s, err := findNumber(raw)
+func (c *coercer) float(raw any) (any, error) {
+	s, err := c.number(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -150,15 +168,19 @@ func coerceFloat(raw any) (any, error) {
 	return f, nil
 }
 
-func coerceBool(raw any) (any, error) {
+func (c *coercer) bool(raw any) (any, error) {
 	if b, ok := raw.(bool); ok {
 		return b, nil
 	}
-	switch strings.ToLower(bare(fmt.Sprint(raw))) {
-	case "true", "yes", "1":
-		return true, nil
-	case "false", "no", "0":
-		return false, nil
+	word := strings.TrimSpace(fmt.Sprint(raw))
+	switch lower := strings.ToLower(bare(word)); lower {
+	case "true", "false":
+		c.noteIf(bare(word) != word, CoercedTrim)
+		c.noteIf(bare(word) != lower, CoercedCase)
+		return lower == "true", nil
+	case "yes", "1", "no", "0":
+		c.note(CoercedWord)
+		return lower == "yes" || lower == "1", nil
 	}
 	return nil, fmt.Errorf("want true or false, got %s", abbreviate(fmt.Sprint(raw), 40))
 }
@@ -167,22 +189,24 @@ func coerceBool(raw any) (any, error) {
 // a one-word answer.
 func bare(s string) string { return strings.Trim(s, " \t\r\n'\"`*.!") }
 
-// coerceLiteral takes the value that is written, or else the only one that is but for
+// literal takes the value that is written, or else the only one that is but for
 // case, or but for what models put around it: values may differ in that alone.
-func coerceLiteral(values []string, raw any) (any, error) {
+func (c *coercer) literal(values []string, raw any) (any, error) {
 	text := fmt.Sprint(raw)
 	trimmed := strings.TrimSpace(text)
 	quoted := strings.Trim(trimmed, "'\"`")
 	word := bare(text)
-	for _, same := range []func(v string) bool{
+	for i, same := range []func(v string) bool{
 		func(v string) bool { return v == trimmed },
 		func(v string) bool { return strings.EqualFold(v, trimmed) },
 		func(v string) bool { return strings.EqualFold(v, quoted) },
 		func(v string) bool { return word != "" && strings.EqualFold(bare(v), word) },
 	} {
-		i := slices.IndexFunc(values, same)
-		if i >= 0 && !slices.ContainsFunc(values[i+1:], same) {
-			return values[i], nil
+		at := slices.IndexFunc(values, same)
+		if at >= 0 && !slices.ContainsFunc(values[at+1:], same) {
+			c.noteIf(i > 1, CoercedTrim)
+			c.noteIf(i > 0 && !strings.Contains(trimmed, bare(values[at])), CoercedCase)
+			return values[at], nil
 		}
 	}
 	return nil, fmt.Errorf("want one of %s, got %s", strings.Join(values, ", "), abbreviate(text, 40))
@@ -191,17 +215,17 @@ func coerceLiteral(values []string, raw any) (any, error) {
 // bullet matches what stands before an item of a written list.
 var bullet = regexp.MustCompile(`^\s*(?:[-*•]|\d+[.)])\s+`)
 
-func coerceList(elem Type, raw any) (any, error) {
+func (c *coercer) list(elem Type, raw any) (any, error) {
 	items, ok := raw.([]any)
 	if s, isText := raw.(string); isText {
-		items, ok = splitList(s, elem.Kind == KindInt || elem.Kind == KindFloat)
+		items, ok = c.splitList(s, elem.Kind == KindInt || elem.Kind == KindFloat)
 	}
 	if !ok {
 		return nil, fmt.Errorf("want a list, got %s", abbreviate(fmt.Sprint(raw), 40))
 	}
 	list := make([]any, len(items))
 	for i, item := range items {
-		v, err := coerceType(elem, item)
+		v, err := c.value(elem, item)
 		if err != nil {
 			return nil, fmt.Errorf("element %d: %w", i+1, err)
 		}
@@ -218,13 +242,15 @@ var (
 // splitList reads a list written as JSON, as one item a line, or with commas,
 // perhaps in brackets. A bracket that is not closed is no list, and neither is "1,000",
 // which may be one number or two: where numbers have commas, a space parts them too.
-func splitList(text string, numbers bool) (items []any, ok bool) {
-	text = strings.TrimSpace(stripFence(text))
+func (c *coercer) splitList(text string, numbers bool) (items []any, ok bool) {
+	text = c.withoutFence(text)
 	if v, err := parseJSON(text); err == nil {
 		if list, ok := v.([]any); ok {
+			c.noteIf(!json.Valid([]byte(text)), CoercedJSON)
 			return list, true
 		}
 	}
+	c.note(CoercedList)
 	if inner, bracketed := strings.CutPrefix(text, "["); bracketed {
 		if text, ok = strings.CutSuffix(inner, "]"); !ok {
 			return nil, false
@@ -247,16 +273,14 @@ func splitList(text string, numbers bool) (items []any, ok bool) {
 	return items, true
 }
 
-// coerceObject reads a dict, whose values are all of one type, or an object or a
+// object reads a dict, whose values are all of one type, or an object or a
 // union, whose fields have types of their own.
-func coerceObject(t Type, raw any) (any, error) {
+func (c *coercer) object(t Type, raw any) (any, error) {
 	m, ok := raw.(map[string]any)
 	if s, isText := raw.(string); isText {
-		for _, object := range jsonObjects(s) {
-			if v, err := parseJSON(object); err == nil {
-				m, ok = v.(map[string]any)
-				break
-			}
+		if found := findObjects(s); len(found) > 0 {
+			m, ok = found[0].value, true
+			c.noteAll(found[0].coercions(s))
 		}
 	}
 	if !ok {
@@ -264,13 +288,13 @@ func coerceObject(t Type, raw any) (any, error) {
 	}
 	switch t.Kind {
 	case KindObject:
-		return coerceFields(t.Fields, m)
+		return c.fields(t.Fields, m)
 	case KindUnion:
-		return coerceUnion(t, m)
+		return c.union(t, m)
 	}
 	out := make(map[string]any, len(m))
 	for k, item := range m {
-		v, err := coerceType(*t.Elem, item)
+		v, err := c.value(*t.Elem, item)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k, err)
 		}
@@ -279,14 +303,17 @@ func coerceObject(t Type, raw any) (any, error) {
 	return out, nil
 }
 
-func coerceFields(fields []Field, m map[string]any) (map[string]any, error) {
+func (c *coercer) fields(fields []Field, m map[string]any) (map[string]any, error) {
 	out := make(map[string]any, len(m))
 	for _, f := range fields {
 		item, ok := lookupFold(m, f.Label())
 		if !ok && f.Optional {
 			continue
 		}
-		v, err := coerce(f, item)
+		if _, exact := m[f.Name]; ok && !exact {
+			c.note(CoercedCase)
+		}
+		v, err := c.field(f, item)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Label(), err)
 		}
@@ -295,16 +322,20 @@ func coerceFields(fields []Field, m map[string]any) (map[string]any, error) {
 	return out, nil
 }
 
-// coerceAny takes JSON as what it says and anything else as a string.
-func coerceAny(raw any) (any, error) {
+// any takes JSON as what it says and anything else as a string.
+func (c *coercer) any(raw any) (any, error) {
 	s, ok := raw.(string)
 	if !ok {
 		return plain(raw)
 	}
-	v, err := parseJSON(strings.TrimSpace(stripFence(s)))
+	inner := new(coercer)
+	text := inner.withoutFence(s)
+	v, err := parseJSON(text)
 	if err != nil {
 		return s, nil
 	}
+	inner.noteIf(!json.Valid([]byte(text)), CoercedJSON)
+	c.noteAll(*inner)
 	return plain(v)
 }
 

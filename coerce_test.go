@@ -25,7 +25,7 @@ func TestCoerceLiteral(t *testing.T) {
 		{[]string{"A*", "B"}, "**a**", "A*"},
 		{[]string{"Yes", "No"}, " yes. ", "Yes"},
 	} {
-		got, err := coerceLiteral(test.values, test.text)
+		got, err := (*coercer)(nil).literal(test.values, test.text)
 		if test.want == "" && err == nil || test.want != "" && got != test.want {
 			t.Errorf("%q of %q is %v, %v; want %q", test.text, test.values, got, err, test.want)
 		}
@@ -46,7 +46,7 @@ func TestCoerceListOfNumbers(t *testing.T) {
 		"100,200,300":         nil,
 		"1,000, 2,3":          nil,
 	} {
-		got, err := coerceList(Type{Kind: KindInt}, text)
+		got, err := (*coercer)(nil).list(Type{Kind: KindInt}, text)
 		if want == nil && err == nil || want != nil && cmp.Diff(any(want), got) != "" {
 			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
 		}
@@ -59,7 +59,7 @@ func TestCoerceNumber(t *testing.T) {
 		"--7": int64(-7), "9223372036854775807": int64(9223372036854775807),
 		"": nil, "-": nil, "9223372036854775808": nil, "7 or 8": nil, "7.5": nil, "1-2": nil, "٣": nil,
 	} {
-		got, err := coerceInt(text)
+		got, err := (*coercer)(nil).int(text)
 		if (err == nil) != (want != nil) || err == nil && got != want {
 			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
 		}

@@ -26,6 +26,10 @@ const (
 	AsLine  ValueForm = ""      // on one line, with a space before it; the line break behind it does not belong to it
 	AsBlock ValueForm = "block" // text may have several lines, but none that begins with "[["
 	AsJSON  ValueForm = "json"  // compact JSON; an optional value may be null
+
+	// AsTagged is a value between tags: text may have several lines, but none that
+	// begins with the closing tag of the field's name.
+	AsTagged ValueForm = "tagged"
 )
 
 // write writes a text as the value of the hole.
@@ -40,7 +44,7 @@ func (p Part) write(value string) string {
 			panic(fmt.Sprintf("cria: a text cannot be written as JSON: %v", err))
 		}
 		return string(data)
-	case AsBlock:
+	case AsBlock, AsTagged:
 		return value
 	default:
 		return " " + value

@@ -15,13 +15,14 @@
 // The parts, from the outside in:
 //
 //   - [Predict] (typed) and [Predictor] (values by name) run one call;
-//     [ChainOfThought] lets the model reason first.
+//     [ChainOfThought] lets the model reason first, [TwoStep] answer in its own words.
 //   - [Signature] declares the task: instruction, input and output [Field]s,
 //     demonstrations. It comes from structs, from a string such as
 //     "question -> answer", from fields or from JSON; methods make others of it,
 //     with a field more or less.
 //   - [Adapter] turns a signature and its inputs into a [Request], and the reply
-//     back into values: [Lines], the default, [JSON] or [Markers].
+//     back into values: [Lines], the default, [JSON], [Markers], [Tagged], or
+//     [Completion] for base models.
 //   - [LM] is the model: package llamacpp runs one in this process, and anything
 //     that implements the one method can stand in. A [Cache] keeps replies.
 //   - [Module] is anything with a method Call: a Predict, a Go function ([Func]), a

@@ -65,6 +65,7 @@ type ParseError struct {
 	Partial   Example       // the fields that could be read
 	Raw       string        // the assistant's whole turn
 	Truncated bool          // the reply was cut off at its token limit
+	Usage     Usage         // what the call has cost, earlier requests included; zero if the error is of [Adapter.Parse] itself
 }
 
 func (e *ParseError) Error() string {

@@ -93,15 +93,6 @@ func findObjects(text string) []jsonObject {
 	}
 }
 
-// jsonObjects returns the texts of [findObjects].
-func jsonObjects(text string) []string {
-	var found []string
-	for _, o := range findObjects(text) {
-		found = append(found, o.text)
-	}
-	return found
-}
-
 // balancedEnd returns the length of the balanced object that text begins with,
 // or -1. Braces inside strings do not count.
 func balancedEnd(text string) int {

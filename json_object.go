@@ -32,6 +32,12 @@ func (j JSON) Format(sig *Signature, inputs Example) (*Request, error) {
 // Parse implements [Adapter]. It reads the JSON object in the reply, in prose or a code
 // fence as well, and else what [Lines] reads.
 func (j JSON) Parse(sig *Signature, reply Message) (Example, error) {
+	r, err := parse(j, sig, reply)
+	return r.Values, err
+}
+
+// ReadReply implements [ReplyReader].
+func (j JSON) ReadReply(sig *Signature, reply Message) (Reading, error) {
 	return parse(j, sig, reply)
 }
 
@@ -39,9 +45,11 @@ func (JSON) read(outputs []Field, reply string) reading {
 	return most(fullest(outputs, findObjects(reply)), readLines(outputs, reply))
 }
 
-func (j JSON) cutOff(outputs []Field, reply string) (Field, bool) { return cutOff(j, outputs, reply) }
+func (JSON) form() OutputFormat { return OutputJSON }
 
 func (j JSON) describes() bool { return j.Describe }
+
+func (JSON) message(role Role, content string) Message { return Message{role, content} }
 
 func (JSON) inputs(fields []Field, ex Example) (string, error) { return Lines{}.inputs(fields, ex) }
 

@@ -125,7 +125,11 @@ func TestFindObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, jsonObjects(tt.text)); diff != "" {
+			var got []string
+			for _, o := range findObjects(tt.text) {
+				got = append(got, tt.text[o.start:o.end])
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 		})

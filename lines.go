@@ -43,6 +43,12 @@ func (l Lines) Format(sig *Signature, inputs Example) (*Request, error) {
 // If none has every field, the reading that has the most of them says what is
 // missing.
 func (l Lines) Parse(sig *Signature, reply Message) (Example, error) {
+	r, err := parse(l, sig, reply)
+	return r.Values, err
+}
+
+// ReadReply implements [ReplyReader].
+func (l Lines) ReadReply(sig *Signature, reply Message) (Reading, error) {
 	return parse(l, sig, reply)
 }
 
@@ -57,9 +63,11 @@ func (Lines) read(outputs []Field, reply string) reading {
 	return most(lines, fullest(outputs, objects))
 }
 
-func (l Lines) cutOff(outputs []Field, reply string) (Field, bool) { return cutOff(l, outputs, reply) }
+func (Lines) form() OutputFormat { return OutputLines }
 
 func (l Lines) describes() bool { return l.Describe }
+
+func (Lines) message(role Role, content string) Message { return Message{role, content} }
 
 func (Lines) opening(outputs []Field) string { return outputs[0].Label() + ":" }
 

@@ -33,6 +33,12 @@ func (m Markers) Format(sig *Signature, inputs Example) (*Request, error) {
 // Parse implements [Adapter]. It reads the markers that begin a line of the reply; if
 // they are not all there, those anywhere in it; and else what [Lines] reads.
 func (m Markers) Parse(sig *Signature, reply Message) (Example, error) {
+	r, err := parse(m, sig, reply)
+	return r.Values, err
+}
+
+// ReadReply implements [ReplyReader].
+func (m Markers) ReadReply(sig *Signature, reply Message) (Reading, error) {
 	return parse(m, sig, reply)
 }
 
@@ -44,11 +50,11 @@ func (Markers) read(outputs []Field, reply string) reading {
 	return most(readMarkers(outputs, reply, anyMarker), readLines(outputs, reply), fullest(outputs, findObjects(reply)))
 }
 
-func (m Markers) cutOff(outputs []Field, reply string) (Field, bool) {
-	return cutOff(m, outputs, reply)
-}
+func (Markers) form() OutputFormat { return OutputMarkers }
 
 func (m Markers) describes() bool { return m.Describe }
+
+func (Markers) message(role Role, content string) Message { return Message{role, content} }
 
 // completed is the name in the marker behind the last value.
 const completed = "completed"
@@ -97,23 +103,30 @@ var (
 // readMarkers reads what stands behind each marker, up to the next one. Of a repeated
 // field the first value that is not empty counts.
 func readMarkers(outputs []Field, content string, markers *regexp.Regexp) reading {
-	r := reading{found: map[string]any{}}
+	r := reading{form: OutputMarkers, found: map[string]any{}}
 	marks := markers.FindAllStringSubmatchIndex(content, -1)
+	extra := len(marks) > 0 && strings.TrimSpace(content[:marks[0][0]]) != "" // behind the last field
 	for i, at := range marks {
 		end := len(content)
 		if i+1 < len(marks) {
 			end = marks[i+1][0]
 		}
 		value := strings.TrimSpace(content[at[1]:end])
+		before := r.last
 		r.last = ""
 		for _, f := range outputs {
 			if !sameName(content[at[2]:at[3]], f.Label()) {
 				continue
 			}
 			r.last = f.Name
-			if first, _ := r.found[f.Name].(string); first == "" {
-				r.found[f.Name] = value
+			r.set(f.Name, value)
+			if extra {
+				r.note(f.Name, CoercedExtra)
+				extra = false
 			}
+		}
+		if r.last == "" && value != "" && before != "" {
+			r.note(before, CoercedExtra)
 		}
 	}
 	return r

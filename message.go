@@ -2,6 +2,7 @@ package cria
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -13,6 +14,12 @@ const (
 	RoleSystem    Role = "system"
 	RoleUser      Role = "user"
 	RoleAssistant Role = "assistant"
+
+	// RoleText is text that nobody says: a chat whose messages are all of this role is
+	// one text, in which they stand one behind the other with nothing between them, and
+	// the model goes on with it as it is, without a chat template. Other roles do not
+	// stand beside it. See [Chat.Text].
+	RoleText Role = "text"
 )
 
 // Message is one turn of a conversation.
@@ -55,4 +62,18 @@ type Chat struct {
 // Messages returns the whole conversation in order.
 func (c Chat) Messages() []Message {
 	return append(c.Prefix.Messages(), c.Turns...)
+}
+
+// Text returns the one text that a chat is whose messages are all of [RoleText]; ok is
+// false if there are others, or none.
+func (c Chat) Text() (text string, ok bool) {
+	var b strings.Builder
+	for _, m := range c.Messages() {
+		if m.Role != RoleText {
+			return "", false
+		}
+		b.WriteString(m.Content)
+		ok = true
+	}
+	return b.String(), ok
 }

@@ -1,10 +1,14 @@
 package cria
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // OutputFormat names how a reply is written. It is plain data, so that it can be saved
 // and tried out: which one a model answers best in is a matter of measuring. Empty
-// leaves the choice to the LM, which is [OutputLines] if it has none.
+// leaves the choice to the LM, which knows what its model is (see [Formatter]), and is
+// [OutputLines] if that does not choose.
 type OutputFormat string
 
 // The formats.
@@ -12,14 +16,18 @@ const (
 	OutputLines   OutputFormat = "lines"   // see [Lines]
 	OutputJSON    OutputFormat = "json"    // see [JSON]
 	OutputMarkers OutputFormat = "markers" // see [Markers]
+	OutputTags    OutputFormat = "tags"    // see [Tagged]
+
+	OutputCompletion OutputFormat = "completion" // see [Completion]
 )
 
 // OutputFormats returns all formats, the default first.
 func OutputFormats() []OutputFormat {
-	return []OutputFormat{OutputLines, OutputJSON, OutputMarkers}
+	return []OutputFormat{OutputLines, OutputJSON, OutputMarkers, OutputTags, OutputCompletion}
 }
 
-// Adapter returns the adapter of the format; describe is its field Describe.
+// Adapter returns the adapter of the format; describe is its field Describe, if it has
+// one.
 func (f OutputFormat) Adapter(describe bool) (Adapter, error) {
 	switch f {
 	case OutputLines, "":
@@ -28,8 +36,16 @@ func (f OutputFormat) Adapter(describe bool) (Adapter, error) {
 		return JSON{Describe: describe}, nil
 	case OutputMarkers:
 		return Markers{Describe: describe}, nil
+	case OutputTags:
+		return Tagged{Describe: describe}, nil
+	case OutputCompletion:
+		return Completion{}, nil
 	}
-	return nil, fmt.Errorf("unknown output format %q; there are %s, %s and %s", string(f), OutputLines, OutputJSON, OutputMarkers)
+	names := make([]string, 0, len(OutputFormats()))
+	for _, known := range OutputFormats() {
+		names = append(names, string(known))
+	}
+	return nil, fmt.Errorf("unknown output format %q; there are %s", string(f), strings.Join(names, ", "))
 }
 
 // notation is what differs between output formats. Values are comparable.
@@ -39,7 +55,9 @@ type notation interface {
 	opening(outputs []Field) string                    // how the assistant's turn begins
 	constraint(outputs []Field) Constraint             // how it goes on
 	read(outputs []Field, reply string) reading        // what it finds of the outputs
+	form() OutputFormat                                // what a reading of its own is of
 	describes() bool
+	message(Role, string) Message // what a turn becomes
 }
 
 // format writes a request: the instruction is the system turn, demonstrations are
@@ -59,7 +77,7 @@ func format(n notation, sig *Signature, inputs Example) (*Request, error) {
 		Output:  n.constraint(sig.outputs),
 	}
 	if user != "" {
-		req.Chat.Turns = []Message{{RoleUser, user}}
+		req.Chat.Turns = []Message{n.message(RoleUser, user)}
 	}
 	return req, nil
 }
@@ -69,12 +87,12 @@ func prefix(n notation, sig *Signature) *Prefix {
 	if p, ok := sig.prefixes.Load(n); ok {
 		return p.(*Prefix)
 	}
-	messages := []Message{{RoleSystem, instruction(n, sig)}}
+	messages := []Message{n.message(RoleSystem, instruction(n, sig))}
 	for _, demo := range sig.demos {
 		if user, _ := n.inputs(sig.inputs, demo); user != "" {
-			messages = append(messages, Message{RoleUser, user})
+			messages = append(messages, n.message(RoleUser, user))
 		}
-		messages = append(messages, Message{RoleAssistant, n.demo(sig.outputs, demo)})
+		messages = append(messages, n.message(RoleAssistant, n.demo(sig.outputs, demo)))
 	}
 	p, _ := sig.prefixes.LoadOrStore(n, NewPrefix(messages...))
 	return p.(*Prefix)

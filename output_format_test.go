@@ -55,6 +55,17 @@ func TestOutputFormats(t *testing.T) {
 			"<user>[[ ## text ## ]]\nx\n<assistant>[[ ## title ## ]]\ny\n\n[[ ## completed ## ]]\n" +
 			"<user>[[ ## text ## ]]\nHi\n\n[[ ## tags ## ]]\n[\"b\",\"c\"]\n<assistant>[[ ## title ## ]]\n" +
 			"<block title>\n\n[[ ## age ## ]]\n<block age>\n\n[[ ## ok ## ]]\n<block ok>\n\n[[ ## completed ## ]]",
+		OutputTags: "<system>Read the text and tags and give the title, age and ok.\n" +
+			"<user><text>\none\ntwo\n</text>\n<tags>\n[\"a\"]\n</tags>\n" +
+			"<assistant><title>\nThe \"<b>\"\n</title>\n<age>\n3\n</age>\n<ok>\ntrue\n</ok>\n" +
+			"<user><text>\nx\n</text>\n<assistant><title>\ny\n</title>\n" +
+			"<user><text>\nHi\n</text>\n<tags>\n[\"b\",\"c\"]\n</tags>\n<assistant><title>\n" +
+			"<tagged title>\n</title>\n<age>\n<tagged age>\n</age>\n<ok>\n<tagged ok>\n</ok>",
+		OutputCompletion: "<text>Read the text and tags and give the title, age and ok.\n\n\n" +
+			"<text>text: one\ntwo\ntags: [\"a\"]\n\n<text>title: The \"<b>\"\nage: 3\nok: true\n\n\n" +
+			"<text>text: x\n\n<text>title: y\n\n\n" +
+			"<text>text: Hi\ntags: [\"b\",\"c\"]\n\n<assistant>title:" +
+			"< title>\nage:< age>\nok:< ok>",
 	} {
 		req, err := adapterOf(t, format).Format(sig, inputs)
 		if err != nil {
@@ -64,8 +75,8 @@ func TestOutputFormats(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", format, diff)
 		}
 	}
-	if _, err := OutputFormat("xml").Adapter(false); err == nil {
-		t.Error("xml is a format")
+	if _, err := OutputFormat("xml").Adapter(false); err == nil || !strings.HasSuffix(err.Error(), "there are lines, json, markers, tags, completion") {
+		t.Errorf("xml is a format: %v", err)
 	}
 }
 
@@ -76,7 +87,7 @@ func TestOutputFormatsReadEachOther(t *testing.T) {
 	for _, write := range OutputFormats() {
 		text := adapterOf(t, write).(notation).demo(sig.outputs, want)
 		for _, read := range OutputFormats() {
-			if write == OutputMarkers && read != OutputMarkers {
+			if (write == OutputMarkers || write == OutputTags) && read != write {
 				continue // its values stand on other lines than their names
 			}
 			got, err := adapterOf(t, read).Parse(sig, Message{RoleAssistant, text})
@@ -133,6 +144,7 @@ func TestStreamFormats(t *testing.T) {
 	want := map[string]string{"a": "say \"é\" 😀\n,\"n\":1", "n": "-4", "l": `["x","]}"]`, "o": "", "z": `\`}
 	for format, reply := range map[OutputFormat]string{
 		OutputJSON:    `{"a":"say \"\u00e9\" \ud83d\ude00\n,\"n\":1","n":-4,"l":["x","]}"],"o":null,"z":"\\"}`,
+		OutputTags:    "say \"é\" 😀\n,\"n\":1\n</a>\n<n>\n-4\n</n>\n<l>\n[\"x\",\"]}\"]\n</l>\n<o>\n\n</o>\n<z>\n\\\n</z>",
 		OutputMarkers: "say \"é\" 😀\n,\"n\":1\n\n[[ ## n ## ]]\n-4\n\n[[ ## l ## ]]\n[\"x\",\"]}\"]\n\n[[ ## o ## ]]\n\n\n[[ ## z ## ]]\n\\\n\n[[ ## completed ## ]]",
 	} {
 		for n := 1; n <= len(reply); n++ {
@@ -169,6 +181,7 @@ func TestStreamedText(t *testing.T) {
 	for format, reply := range map[OutputFormat]string{
 		OutputJSON:    `{"a":"  x \n ","l":[null,"n",null],"d":{"k":null},"z":" z"}`,
 		OutputLines:   " x \t\nl: [null,\"n\",null]\nd:  {\"k\":null} \nz: z\n",
+		OutputTags:    " x\r\n \n</a>\n<l>\n[null,\"n\",null]\n</l>\n<d>\n{\"k\":null}\n</d>\n<z>\n z\n</z>",
 		OutputMarkers: " x\r\n \n\n[[ ## l ## ]]\n[null,\"n\",null]\n\n[[ ## d ## ]]\n{\"k\":null}\n\n[[ ## z ## ]]\n z\n\n[[ ## completed ## ]]",
 	} {
 		for n := 1; n <= len(reply); n++ {
@@ -254,6 +267,7 @@ func TestScoredAtTheEnd(t *testing.T) {
 	}{
 		OutputLines:   {" so\nlabel:", "why: so", "why: so\nlabel: a", []string{"\nlabel: a", "\nlabel: b"}},
 		OutputJSON:    {`{"why":"so","label":`, `{"why":"so"`, `{"why":"so","label":"a"}`, []string{`,"label":"a"}`, `,"label":"b"}`}},
+		OutputTags:    {"so\n</why>\n<label>\n", "<why>\nso", "<why>\nso\n</why>\n<label>\na\n</label>", []string{"\n</why>\n<label>\na\n</label>", "\n</why>\n<label>\nb\n</label>"}},
 		OutputMarkers: {"so\n\n[[ ## label ## ]]\n", "[[ ## why ## ]]\nso", "[[ ## why ## ]]\nso\n\n[[ ## label ## ]]\na\n\n[[ ## completed ## ]]", []string{"\n\n[[ ## label ## ]]\na\n\n[[ ## completed ## ]]", "\n\n[[ ## label ## ]]\nb\n\n[[ ## completed ## ]]"}},
 	} {
 		lm := &scoringScript{script: script{pieces: []string{test.piece}}}

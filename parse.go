@@ -10,45 +10,59 @@ import (
 
 // reading is what was found in a reply.
 type reading struct {
-	found map[string]any // by field; texts, or values of [parseJSON]
-	last  string         // the field that the reply ends in; "" if it ends in none
+	form   OutputFormat              // how the reply is written; "" if in no format
+	found  map[string]any            // by field; texts, or values of [parseJSON]
+	last   string                    // the field that the reply ends in; "" if it ends in none
+	object *jsonObject               // where it was found, if that is JSON
+	notes  map[string][]CoercionKind // by field
+}
+
+func (r *reading) note(field string, kind CoercionKind) {
+	if r.notes == nil {
+		r.notes = map[string][]CoercionKind{}
+	}
+	if !slices.Contains(r.notes[field], kind) {
+		r.notes[field] = append(r.notes[field], kind)
+	}
 }
 
 // parse reads a reply. If the signature has one output, and the notation finds nothing,
 // the whole reply is its value.
-func parse(n notation, sig *Signature, reply Message) (Example, error) {
+func parse(n notation, sig *Signature, reply Message) (Reading, error) {
 	if reply.Role != RoleAssistant {
-		return Example{}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
+		return Reading{Values: Example{}}, fmt.Errorf("parsing a reply: the message is from the %s, not the assistant", reply.Role)
 	}
-	return convert(sig.outputs, readReply(n, sig.outputs, reply.Content).found, reply.Content)
+	r := n.read(sig.outputs, reply.Content)
+	all := coercer{}
+	switch text := all.withoutFence(reply.Content); {
+	case len(r.found) == 0 && len(sig.outputs) == 1 && text != "":
+		name := sig.outputs[0].Name
+		r = reading{found: map[string]any{name: text}, last: name}
+		all.note(CoercedWhole)
+	case r.object != nil:
+		all = r.object.coercions(reply.Content)
+	default:
+		all = nil
+	}
+	all.noteIf(r.form != "" && r.form != n.form(), CoercedFormat)
+	values, coercions, err := r.convert(sig.outputs, all, reply.Content)
+	return Reading{Values: values, Coercions: coercions, CutOff: r.cutOff(sig.outputs)}, err
 }
 
-func readReply(n notation, outputs []Field, content string) reading {
-	r := n.read(outputs, content)
-	if text := strings.TrimSpace(stripFence(content)); len(r.found) == 0 && len(outputs) == 1 && text != "" {
-		name := outputs[0].Name
-		return reading{map[string]any{name: text}, name}
-	}
-	return r
-}
-
-// cutOff returns the output that was cut off in a reply that reached its limit, if one
-// was: models that are not constrained write outputs in any order, and those that are
-// not there would have followed. A number or a list that was cut off reads like a
-// shorter one; text may be cut.
-func cutOff(n notation, outputs []Field, reply string) (Field, bool) {
-	r := readReply(n, outputs, reply)
+// cutOff is [Reading.CutOff]: models that are not constrained write outputs in any
+// order, and those that are not there would have followed. A number or a list that was
+// cut off reads like a shorter one; text may be cut.
+func (r *reading) cutOff(outputs []Field) string {
+	last := ""
 	for _, f := range outputs {
 		if _, ok := r.found[f.Name]; !ok {
-			return f, true
+			return f.Name
+		}
+		if f.Name == r.last && f.Type.Kind != KindString {
+			last = f.Name
 		}
 	}
-	for _, f := range outputs {
-		if f.Name == r.last {
-			return f, f.Type.Kind != KindString
-		}
-	}
-	return Field{}, false
+	return last
 }
 
 // most is the reading of some that finds the most fields, the first of equals.
@@ -120,18 +134,23 @@ func hasRequired(outputs []Field, found map[string]any) bool {
 	return len(found) > 0
 }
 
-// convert coerces what was found to the fields' types and gathers all errors.
-func convert(outputs []Field, found map[string]any, raw string) (Example, error) {
+// convert coerces what was found to the fields' types and gathers all errors. All values
+// have the coercions in all besides their own.
+func (r *reading) convert(outputs []Field, all []CoercionKind, raw string) (Example, []Coercion, error) {
 	values := Example{}
+	var coercions []Coercion
 	var errs []*FieldError
 	for _, f := range outputs {
-		text, ok := found[f.Name]
+		text, ok := r.found[f.Name]
 		if !ok && f.Optional {
 			continue
 		}
+		c := coercer{}
 		v, err := any(nil), error(ErrMissing)
 		if ok && (text != "" || f.Optional) {
-			v, err = coerce(f, text)
+			c.noteAll(all)
+			c.noteAll(r.notes[f.Name])
+			v, err = c.field(f, text)
 		}
 		if err != nil {
 			e := &FieldError{Field: f.Name, Err: err}
@@ -144,38 +163,58 @@ func convert(outputs []Field, found map[string]any, raw string) (Example, error)
 		if v != nil {
 			values[f.Name] = v
 		}
+		for _, kind := range c {
+			coercions = append(coercions, Coercion{f.Name, kind})
+		}
 	}
 	if len(errs) > 0 {
-		return values, &ParseError{Fields: errs, Partial: values, Raw: raw}
+		return values, coercions, &ParseError{Fields: errs, Partial: values, Raw: raw}
 	}
-	return values, nil
+	return values, coercions, nil
 }
 
 // readLines reads "name: value" lines. A value runs to the next such line; of a
 // repeated field the first value that is not empty counts; text before the first line
 // does not, nor does the marker of a value that begins with it anew.
 func readLines(outputs []Field, content string) reading {
-	found := map[string]any{}
-	var name string
+	r := reading{form: OutputLines, found: map[string]any{}}
 	var value []string
 	flush := func() {
-		if first, _ := found[name].(string); name != "" && first == "" {
-			found[name] = strings.TrimSpace(strings.Join(value, "\n"))
-		}
+		r.set(r.last, strings.TrimSpace(strings.Join(value, "\n")))
 		value = nil
 	}
 	for line := range strings.Lines(content) {
 		line = strings.TrimRight(line, "\r\n")
 		if field, rest, ok := fieldLine(outputs, line); ok {
-			opens := name == "" && strings.TrimSpace(strings.Join(value, "")) == ""
+			opens := r.last == "" && strings.TrimSpace(strings.Join(value, "")) == ""
+			if r.last == "" && !opens {
+				r.note(field, CoercedExtra)
+			}
 			flush()
-			name, value = field, []string{withoutMarker(outputs, field, rest, opens)}
+			first := withoutMarker(outputs, field, rest, opens)
+			if len(first) < len(rest) {
+				r.note(field, CoercedExtra)
+			}
+			r.last, value = field, []string{first}
 			continue
 		}
 		value = append(value, line)
 	}
 	flush()
-	return reading{found, name}
+	return r
+}
+
+// set notes the value of a field, "" being none: of a repeated one the first that is not
+// empty counts.
+func (r *reading) set(field, value string) {
+	if field == "" {
+		return
+	}
+	if first, _ := r.found[field].(string); first == "" {
+		r.found[field] = value
+	} else if value != "" {
+		r.note(field, CoercedExtra)
+	}
 }
 
 // withoutMarker removes a second marker of the same field, as in "answer: answer: Paris",
@@ -237,7 +276,7 @@ func fullest(outputs []Field, objects []jsonObject) reading {
 // Models wrap their answer in one more object at times, so a value that is an object
 // is looked into as well.
 func readObject(outputs []Field, o jsonObject) reading {
-	r := reading{found: pick(outputs, o.kept(outputs, ""))}
+	r := reading{form: OutputJSON, object: &o, found: pick(outputs, o.kept(outputs, ""))}
 	for name, inner := range o.value {
 		if _, ok := inner.(map[string]any); ok && len(o.value) == 1 {
 			if found := pick(outputs, o.kept(outputs, name)); len(found) > len(r.found) {
@@ -249,6 +288,16 @@ func readObject(outputs []Field, o jsonObject) reading {
 		for _, f := range outputs {
 			if r.last == "" && sameName(key, f.Label()) {
 				r.last = f.Name
+			}
+		}
+	}
+	for _, f := range outputs {
+		if text, ok := r.found[f.Name].(string); ok && text != "" {
+			switch f.Type.Kind {
+			case KindInt, KindFloat:
+				r.note(f.Name, CoercedNumber)
+			case KindBool:
+				r.note(f.Name, CoercedWord)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package cria
 
 import (
 	"context"
+	"errors"
 	"iter"
 )
 
@@ -72,7 +73,7 @@ func (p *Predict[In, Out]) Run(ctx context.Context, in In) (*Result[Out], error)
 func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Out], error] {
 	return func(yield func(Delta[Out], error) bool) {
 		for delta, err := range p.core.Stream(ctx, p.inputs.encode(in)) {
-			typed := Delta[Out]{Field: delta.Field, Text: delta.Text, Done: delta.Done, Thinking: delta.Thinking}
+			typed := Delta[Out]{Field: delta.Field, Text: delta.Text, Done: delta.Done, Thinking: delta.Thinking, Retry: delta.Retry}
 			if err == nil && delta.Result != nil {
 				typed.Result, err = p.result(delta.Result)
 			}
@@ -84,9 +85,17 @@ func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Ou
 }
 
 func (p *Predict[In, Out]) result(r *Prediction) (*Result[Out], error) {
+	return resultOf[Out](p.outputs, r)
+}
+
+// resultOf makes a prediction's values an Out.
+func resultOf[Out any](outputs structCodec, r *Prediction) (*Result[Out], error) {
 	var value Out
-	if err := p.outputs.decode(r.Value, r.Text, &value); err != nil {
+	if err := outputs.decode(r.Value, r.Text, &value); err != nil {
+		if unread := (*ParseError)(nil); errors.As(err, &unread) {
+			unread.Usage = r.Usage
+		}
 		return nil, err
 	}
-	return &Result[Out]{Value: value, Text: r.Text, Thinking: r.Thinking, Finish: r.Finish, Usage: r.Usage, Choice: r.Choice}, nil
+	return &Result[Out]{Value: value, Text: r.Text, Thinking: r.Thinking, Finish: r.Finish, Usage: r.Usage, Choice: r.Choice, Coercions: r.Coercions}, nil
 }

@@ -25,6 +25,11 @@ type PredictOptions struct {
 	CloseOnLimit bool         `json:"close_on_limit,omitempty"` // see [Scope]
 	Calibration  *Calibration `json:"calibration,omitempty"`    // see [Calibrate]
 
+	// Retries is how often a call asks again when the reply cannot be read, at most: the
+	// next request has that reply and its errors besides. Usage, the last error's too, is
+	// that of all requests. 0: a reply that cannot be read is an error at once.
+	Retries int `json:"retries,omitempty"`
+
 	Demos []Example `json:"demos,omitempty"` // demonstrations; see [Signature.WithDemos]
 }
 
@@ -49,9 +54,10 @@ func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
 // by field name. [Predict] is its typed form. A Predictor is immutable and safe
 // for concurrent use.
 type Predictor struct {
-	sig    *Signature
-	scope  Scope
-	origin *Predictor // that it was made from; nil: itself
+	sig     *Signature
+	scope   Scope
+	retries int
+	origin  *Predictor // that it was made from; nil: itself
 
 	hint struct { // the predictor that has an input for a hint
 		once      sync.Once
@@ -69,7 +75,14 @@ func NewPredictor(sig *Signature, opts *PredictOptions) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Predictor{sig: sig, scope: opts.scope()}, nil
+	p := &Predictor{sig: sig, scope: opts.scope()}
+	if opts != nil {
+		p.retries = opts.Retries
+	}
+	if p.retries < 0 {
+		return nil, fmt.Errorf("making a predictor: %d retries are negative; leave it zero for none", p.retries)
+	}
+	return p, nil
 }
 
 // Signature returns what the predictor fills in.
@@ -105,7 +118,8 @@ func (p *Predictor) Call(ctx context.Context, inputs Example) (*Prediction, erro
 }
 
 // Stream runs the predictor once and yields the text of each field as it comes;
-// the last delta has the result. Breaking out cancels the work.
+// the last delta has the result. A delta with a Retry says that what was yielded before
+// it does not count. Breaking out cancels the work.
 func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[Example], error] {
 	return func(yield func(Delta[Example], error) bool) {
 		call := newCall(ctx, p, inputs)
@@ -136,7 +150,7 @@ func (p *Predictor) run(ctx context.Context, call *call, hand func(Delta[Example
 	}
 	call.step.Request = req
 	reply := &reply{predictor: p, scope: scope, req: *req, meter: meterOf(ctx), yield: hand}
-	return reply.get(ctx)
+	return reply.getWithin(ctx, p.retries)
 }
 
 func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Request, error) {
@@ -167,32 +181,15 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 }
 
 func (p *Predictor) parse(scope Scope, text string, last Chunk) (*Prediction, error) {
-	values, err := scope.Adapter.Parse(p.sig, Message{RoleAssistant, text})
+	r, err := readReply(scope.Adapter, p.sig, Message{RoleAssistant, text})
+	if err == nil && r.CutOff != "" && last.Finish == FinishLength && !last.Closed {
+		err = r.truncated(text)
+	}
 	if err != nil {
 		if parseErr := (*ParseError)(nil); errors.As(err, &parseErr) {
-			parseErr.Truncated = last.Finish == FinishLength
+			parseErr.Truncated, parseErr.Usage = last.Finish == FinishLength, last.Usage
 		}
 		return nil, err
 	}
-	if f, ok := p.cutOff(scope.Adapter, text); ok && last.Finish == FinishLength && !last.Closed {
-		fieldErr := &FieldError{Field: f.Name, Text: values.Text(f.Name), Err: ErrTruncated}
-		delete(values, f.Name)
-		return nil, &ParseError{Fields: []*FieldError{fieldErr}, Partial: values, Raw: text, Truncated: true}
-	}
-	return &Prediction{Value: values, Text: text, Finish: last.Finish, Usage: last.Usage}, nil
-}
-
-// cutter is an [Adapter] that knows which output was cut off in a reply that reached
-// its limit: models that are not constrained write outputs in any order. A number or
-// a list that was cut off reads like a shorter one; text may be cut.
-type cutter interface {
-	cutOff(outputs []Field, reply string) (Field, bool)
-}
-
-func (p *Predictor) cutOff(adapter Adapter, reply string) (Field, bool) {
-	if c, ok := adapter.(cutter); ok {
-		return c.cutOff(p.sig.outputs, reply)
-	}
-	last := p.sig.outputs[len(p.sig.outputs)-1]
-	return last, last.Type.Kind != KindString
+	return &Prediction{Value: r.Values, Text: text, Finish: last.Finish, Usage: last.Usage, Coercions: r.Coercions}, nil
 }

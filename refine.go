@@ -63,5 +63,5 @@ func (p *Predictor) withHintInput() (*Predictor, error) {
 		return nil, err
 	}
 	sig.demos = p.sig.demos
-	return &Predictor{sig: sig, scope: p.scope, origin: p}, nil
+	return &Predictor{sig: sig, scope: p.scope, retries: p.retries, origin: p}, nil
 }

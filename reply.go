@@ -60,7 +60,7 @@ func (r *reply) get(ctx context.Context) (*Prediction, error) {
 // think lets the model think before it answers.
 func (r *reply) think(ctx context.Context) error {
 	req := r.req
-	req.Output, req.Think, req.MaxTokens = nil, true, r.scope.ThinkTokens
+	req.Output, req.Stop, req.Think, req.MaxTokens = nil, nil, true, r.scope.ThinkTokens
 	text, last, err := r.read(ctx, &req, func(text string) []Delta[Example] {
 		return []Delta[Example]{{Thinking: text}}
 	})

@@ -142,9 +142,9 @@ func (t Type) wantTag(got any) error {
 	return fmt.Errorf("%s, got %s", want, abbreviate(fmt.Sprint(got), 40))
 }
 
-// coerceUnion reads the flat object, or an object whose only member is a variant: some
+// union reads the flat object, or an object whose only member is a variant: some
 // models write {"card": {...}}.
-func coerceUnion(t Type, m map[string]any) (any, error) {
+func (c *coercer) union(t Type, m map[string]any) (any, error) {
 	written, tagged := lookupFold(m, t.Tag)
 	if w, ok := written.(writtenJSON); ok {
 		written, _ = w.opened(t)
@@ -162,12 +162,12 @@ func coerceUnion(t Type, m map[string]any) (any, error) {
 	if written == nil {
 		return nil, t.wantTag(nil)
 	}
-	name, err := coerceLiteral(variantNames(t.Variants), written)
+	name, err := c.literal(variantNames(t.Variants), written)
 	if err != nil {
 		return nil, t.wantTag(written)
 	}
 	v, _ := t.variant(name.(string))
-	out, err := coerceFields(v.Fields, m)
+	out, err := c.fields(v.Fields, m)
 	if err != nil {
 		return nil, err
 	}

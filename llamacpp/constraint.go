@@ -64,8 +64,10 @@ func grammarPart(p cria.Part) grammar.Part {
 		return grammar.JSONSchema{Schema: fmt.Appendf(nil, `{"anyOf":[%s,{"type":"null"}]}`, f.JSONSchema())}
 	case p.As == cria.AsJSON:
 		return grammar.JSONSchema{Schema: f.JSONSchema()}
-	case p.As == cria.AsBlock && f.Type.Kind == cria.KindString && f.Pattern == "" && f.Format == "" && f.GBNF == "":
+	case p.As == cria.AsBlock && isText(*f):
 		return grammar.Text{Without: "\n[[", MinLength: f.MinLen, MaxLength: f.MaxLen, Optional: f.Optional}
+	case p.As == cria.AsTagged && isText(*f):
+		return grammar.Text{Without: "\n</" + f.Name + ">", MinLength: f.MinLen, MaxLength: f.MaxLen, Optional: f.Optional}
 	case f.Type.Kind == cria.KindLiteral:
 		return grammar.Choices{Values: f.Type.Values, Optional: f.Optional}
 	case f.Type.Kind == cria.KindInt:
@@ -87,6 +89,11 @@ func grammarPart(p cria.Part) grammar.Part {
 	default:
 		return grammar.Hole{Value: grammar.JSONSchema{Schema: f.JSONSchema()}, Optional: f.Optional}
 	}
+}
+
+// isText reports whether any text is a value of the field.
+func isText(f cria.Field) bool {
+	return f.Type.Kind == cria.KindString && f.Pattern == "" && f.Format == "" && f.GBNF == ""
 }
 
 // tokenizer shows an engine's vocabulary to package grammar.

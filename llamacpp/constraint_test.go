@@ -90,6 +90,31 @@ func TestConstraintsOfTypes(t *testing.T) {
 	}
 }
 
+// A text between tags may have other tags, and its own where it does not begin a line.
+func TestConstraintOfTagged(t *testing.T) {
+	req, err := cria.Tagged{}.Format(parseSignature(t, "-> a, l: Literal['x', 'xy'], n: Optional[int]"), cria.Example{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := make([]grammar.Part, len(req.Output))
+	for i, p := range req.Output {
+		parts[i] = grammarPart(p)
+	}
+	g, err := grammar.Compile(parts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rest = "\n</a>\n<l>\nxy\n</l>\n<n>\n4\n</n>"
+	for text, want := range map[string]bool{
+		"one" + rest: true, "<b>\n</b>\n\n& </a> < </A>\n</A>" + rest: true, "one\n</a>\n<l>\nx\n</l>\n<n>\n\n</n>": true,
+		"</a>" + rest: false, "one\n</a>two" + rest: false, rest: false, "one</a>" + rest[len("\n</a>"):]: false, "one" + rest + "\n": false,
+	} {
+		if got, err := g.Match(text); err != nil || got != want {
+			t.Errorf("%q matches: %t, %v", text, got, err)
+		}
+	}
+}
+
 // Whatever a model takes for likely, the reply can be read.
 func TestTimesDurationsAndUnionsAlwaysParse(t *testing.T) {
 	m := loadShared(t)

@@ -99,16 +99,16 @@ func (a *Adapter) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
 	}
 	adapter, err := a.model.AdapterFor(format)
 	if err == nil && a.config.Grammar == GrammarOff {
-		adapter = unforced{adapter}
+		adapter = unforced{adapter.(cria.ReplyReader)} // those of package cria are
 	}
 	return adapter, err
 }
 
 // unforced is an adapter whose requests force nothing but the opened turn.
-type unforced struct{ cria.Adapter }
+type unforced struct{ cria.ReplyReader }
 
 func (u unforced) Format(sig *cria.Signature, inputs cria.Example) (*cria.Request, error) {
-	req, err := u.Adapter.Format(sig, inputs)
+	req, err := u.ReplyReader.Format(sig, inputs)
 	if err == nil {
 		req.Output = nil
 	}

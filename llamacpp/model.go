@@ -62,8 +62,12 @@ func (m *LoadedModel) Close() error {
 	return m.engine.Close()
 }
 
-// AdapterFor implements [cria.Formatter].
+// AdapterFor implements [cria.Formatter]: a model with a chat template is asked in lines,
+// one without in one text, unless a format is given.
 func (m *LoadedModel) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
+	if format == "" && m.template.source == "" {
+		format = cria.OutputCompletion
+	}
 	return format.Adapter(m.describes())
 }
 

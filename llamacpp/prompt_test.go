@@ -35,17 +35,24 @@ func format(t testing.TB, a cria.Adapter, sig *cria.Signature, inputs cria.Examp
 func TestPromptText(t *testing.T) {
 	model := loadShared(t)
 	plain := &LoadedModel{engine: model.engine, template: &chatTemplate{}, prefixes: model.prefixes}
-	req := format(t, cria.Lines{}, demoSignature(t), cria.Example{"q": "5", "c": "6"})
+	const text = "Read the q and c and give the a and b.\n\nq: 1\nc: 2\na: 3\nb: 4\n\nq: 5\nc: 6\na:"
 	for name, tt := range map[string]struct {
-		model *LoadedModel
-		want  string
+		model  *LoadedModel
+		format cria.OutputFormat
+		want   string
 	}{
-		"chat template": {model, "<|im_start|>system\nRead the q and c and give the a and b.<|im_end|>\n" +
+		"one text in spite of a chat template": {model, cria.OutputCompletion, text},
+		"one text by choice of the model":      {plain, "", text},
+		"turns for a model without them":       {plain, cria.OutputLines, text},
+		"chat template": {model, "", "<|im_start|>system\nRead the q and c and give the a and b.<|im_end|>\n" +
 			"<|im_start|>user\nq: 1\nc: 2<|im_end|>\n<|im_start|>assistant\na: 3\nb: 4<|im_end|>\n" +
 			"<|im_start|>user\nq: 5\nc: 6<|im_end|>\n<|im_start|>assistant\na:"},
-		"plain text": {plain, "Read the q and c and give the a and b.\n\nq: 1\nc: 2\na: 3\nb: 4\n\nq: 5\nc: 6\na:"},
 	} {
-		got, err := tt.model.PromptText(req)
+		adapter, err := tt.model.AdapterFor(tt.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tt.model.PromptText(format(t, adapter, demoSignature(t), cria.Example{"q": "5", "c": "6"}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +66,14 @@ func TestPromptText(t *testing.T) {
 // the whole text at once is the oracle.
 func TestPromptTokensMatchTheWholeText(t *testing.T) {
 	model := loadShared(t)
-	req := format(t, cria.Lines{}, demoSignature(t), cria.Example{"q": "Wie heißt du? 日本 🗼", "c": "x\ny"})
+	inputs := cria.Example{"q": "Wie heißt du? 日本 🗼", "c": "x\ny"}
+	for _, adapter := range []cria.Adapter{cria.Lines{}, cria.Completion{}} {
+		matchesWholeText(t, model, format(t, adapter, demoSignature(t), inputs))
+	}
+}
+
+func matchesWholeText(t *testing.T, model *LoadedModel, req *cria.Request) {
+	t.Helper()
 	want, err := model.PromptText(req)
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +162,8 @@ func TestBadRequests(t *testing.T) {
 		"nothing at all":        {cria.Request{}, ErrInvalidParameter},
 		"unknown role":          {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("tool", "x")}}}, ErrInvalidParameter},
 		"no role":               {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("", "x")}}}, ErrInvalidParameter},
+		"text beside turns":     {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("system", "x"), user("text", "y")}}}, ErrInvalidParameter},
+		"turns beside text":     {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("text", "x"), user("user", "y")}}}, ErrInvalidParameter},
 		"system in the middle":  {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("user", "x"), user("system", "y")}}}, ErrInvalidParameter},
 		"invalid UTF-8":         {cria.Request{Chat: cria.Chat{Turns: []cria.Message{user("user", "\xff")}}}, ErrTokenization},
 		"invalid UTF-8 prefill": {cria.Request{Chat: chat, Prefill: "\xff"}, ErrTokenization},

@@ -79,13 +79,16 @@ func (t *chatTemplate) layout(messages []cria.Message) (*layout, error) {
 func checkRoles(messages []cria.Message) error {
 	for i, m := range messages {
 		switch m.Role {
-		case cria.RoleUser, cria.RoleAssistant:
+		case cria.RoleText, cria.RoleUser, cria.RoleAssistant:
+			if (m.Role == cria.RoleText) != (messages[0].Role == cria.RoleText) {
+				return fmt.Errorf("message %d: text without a role does not stand beside turns", i+1)
+			}
 		case cria.RoleSystem:
 			if i > 0 {
 				return fmt.Errorf("message %d: a system message comes first or not at all", i+1)
 			}
 		default:
-			return fmt.Errorf("message %d: unknown role %q (want system, user or assistant)", i+1, m.Role)
+			return fmt.Errorf("message %d: unknown role %q (want system, user, assistant or text)", i+1, m.Role)
 		}
 	}
 	return nil
@@ -97,6 +100,9 @@ func checkRoles(messages []cria.Message) error {
 func placeholder(i int) string { return "\uE0C1" + strconv.Itoa(i) + "\uE0C2" }
 
 func (t *chatTemplate) render(messages []cria.Message) (*layout, error) {
+	if messages[0].Role == cria.RoleText {
+		return textLayout(len(messages)), nil
+	}
 	if t.source == "" {
 		return plainLayout(messages), nil
 	}
@@ -151,8 +157,17 @@ func (t *chatTemplate) splitControl(text string) []piece {
 	return pieces
 }
 
-// plainLayout is the format for models without a chat template: the same lines
-// with a blank line after each example, see formats.md in the design notes.
+// textLayout is that of a chat which is one text.
+func textLayout(messages int) *layout {
+	l := &layout{}
+	for i := range messages {
+		l.pieces = append(l.pieces, piece{kind: pieceMessage, message: i})
+	}
+	return l
+}
+
+// plainLayout shows turns to a model without a chat template as [cria.Completion] writes
+// them, whatever the format of what is said in them.
 func plainLayout(messages []cria.Message) *layout {
 	l := &layout{}
 	for i, m := range messages {

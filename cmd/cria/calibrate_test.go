@@ -24,7 +24,7 @@ func TestProbs(t *testing.T) {
 	labels := write(t, "labels.jsonl", labelledReviews(8))
 	for name, args := range map[string][]string{
 		"none": {"--calibrate", "none"}, "contextual": {"--calibrate", "contextual"}, "labelled": {"--calibrate", labels},
-		"as JSON": {"--format", "json"}, "in markers": {"--format", "markers"},
+		"as JSON": {"--format", "json"}, "in markers": {"--format", "markers"}, "in tags": {"--format", "tags"},
 	} {
 		code, out, stderr := criaRun(t, "", append([]string{"run", verdict, "review=I loved every minute.", "--probs"}, args...)...)
 		if lines := strings.Split(out, "\n"); code != 0 || len(lines) != 4 || lines[0] != "positive" || !strings.HasPrefix(lines[1], "  positive  ") || !strings.HasPrefix(lines[2], "  negative  ") {
@@ -65,7 +65,7 @@ func TestCalibrateMistakes(t *testing.T) {
 		{[]string{"batch", verdict, "--probs", "--temperature", "1"}, "need choices that are not random"},
 		{[]string{"run", "q -> a", "q=1", "--format", "json", "--gbnf", write(t, "g.gbnf", `root ::= "a"`)}, "--gbnf: a text of a grammar cannot be written in JSON"},
 		{[]string{"run", "q -> a", "q=1", "--regex", " a"}, "--regex:"},
-		{[]string{"run", verdict, "review=a", "--format", "xml"}, `--format: unknown output format "xml"; there are lines, json and markers`},
+		{[]string{"run", verdict, "review=a", "--format", "xml"}, `--format: unknown output format "xml"; there are lines, json, markers, tags, completion`},
 		{[]string{"run", verdict, "review=a", "--probs", "--stream"}, "--probs and --stream exclude each other"},
 		{[]string{"run", verdict, "review=a", "--calibrate", "mean"}, "--calibrate mean needs many inputs"},
 		{[]string{"batch", verdict, "--calibrate", "mean"}, "--calibrate mean needs --in FILE"},

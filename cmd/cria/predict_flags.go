@@ -47,7 +47,7 @@ func (f *predictFlags) add(cmd *cobra.Command, cache cria.CachePolicy) {
 	flags.StringVar(&f.demos, "demos", "", "file with demonstrations: one JSON object of inputs and outputs a line")
 	flags.BoolVar(&f.cot, "cot", false, "let the model reason first (adds an output \"reasoning\")")
 	flags.IntVar(&f.think, "think", 0, "let a reasoning model think first, in a block <think>...</think> of at most so many tokens, which is not printed")
-	flags.StringVar(&f.format, "format", string(cria.OutputLines), "how the reply is written: lines (name: value), json (an object) or markers ([[ ## name ## ]], values of several lines)")
+	flags.StringVar(&f.format, "format", "", "how the reply is written: lines (name: value), json (an object), markers ([[ ## name ## ]], values of several lines), tags (<name>, the same) or completion (lines in one text without turns, for base models) (default: lines; completion if the model has no chat template)")
 	f.constraint.add(flags)
 	f.choice.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
@@ -132,7 +132,7 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 	}
 	switch random := f.sampling.Temperature != 0 || f.sampling.RepeatPenalty != 0 && f.sampling.RepeatPenalty != 1; {
 	case f.constraint.gbnf != "" && f.format == string(cria.OutputJSON):
-		return errors.New("--gbnf: a text of a grammar cannot be written in JSON; use --format lines or markers")
+		return errors.New("--gbnf: a text of a grammar cannot be written in JSON; use another --format")
 	case random && (f.choice.probs || f.choice.calibrate != "none"):
 		return errors.New("--probs and --calibrate need choices that are not random: without --temperature and --repeat-penalty")
 	}

@@ -1,0 +1,119 @@
+package cria
+
+import (
+	"regexp"
+	"strings"
+)
+
+// anyTag matches what may be a tag, as models write it, and lineTag one that is a line
+// of its own, where no value of a constrained reply has that which closes it. The groups
+// are the slash of a closing tag, the name, and the slash of one without content.
+var (
+	anyTag  = regexp.MustCompile(`<(/?)[ \t]*([A-Za-z_][\w-]*)(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>/]+))*\s*(/?)>`)
+	lineTag = regexp.MustCompile(`(?m)^` + anyTag.String() + `[ \t\r]*$`)
+)
+
+// tagScanner finds the values between tags.
+type tagScanner struct {
+	strict bool // tags are lines of their own, and all are closed
+	nested bool // an output may stand in another's value, which ends there
+}
+
+// tag is one of an output.
+type tag struct {
+	start, end int
+	field      string
+	written    string // the name as it is written
+	closes     bool
+	empty      bool // it has no content: <name/>
+}
+
+// tags returns the tags of the outputs in a text.
+func (s tagScanner) tags(outputs []Field, content string) (tags []tag) {
+	pattern := anyTag
+	if s.strict {
+		pattern = lineTag
+	}
+	for _, at := range pattern.FindAllStringSubmatchIndex(content, -1) {
+		written := content[at[4]:at[5]]
+		for _, f := range outputs {
+			if sameName(written, f.Name) {
+				tags = append(tags, tag{at[0], at[1], f.Name, written, at[2] < at[3], at[6] < at[7]})
+			}
+		}
+	}
+	return tags
+}
+
+// read takes time in proportion to the text: what was looked at to find where a value
+// ends is not looked at again.
+func (s tagScanner) read(outputs []Field, content string) reading {
+	r := reading{form: OutputTags, found: map[string]any{}}
+	tags := s.tags(outputs, content)
+	closing := map[string]int{} // the last closing tag, by name as it is written and by field
+	for i, t := range tags {
+		if t.closes {
+			closing[t.written], closing["/"+t.field] = i, i
+		}
+	}
+	rest, before := 0, "" // where the text goes on behind a value, and whose that is
+	for i := 0; i < len(tags); {
+		t := tags[i]
+		switch {
+		case t.closes || s.strict && !t.empty && closing["/"+t.field] <= i:
+			i++
+			continue
+		case t.begunAgain(tags[i+1:], content):
+			r.note(t.field, CoercedExtra)
+			i, rest = i+1, t.end
+			continue
+		}
+		if strings.TrimSpace(content[rest:t.start]) != "" {
+			r.note(t.field, CoercedExtra)
+		}
+		end, closed := s.end(tags, i, closing)
+		r.last, i, rest, before = "", end, len(content), t.field
+		valueEnd := len(content)
+		switch {
+		case closed:
+			valueEnd, rest = tags[end].start, tags[end].end
+			i++
+		case end < len(tags):
+			valueEnd, rest = tags[end].start, tags[end].start
+		default:
+			r.last = t.field
+		}
+		r.set(t.field, strings.TrimSpace(content[t.end:max(t.end, valueEnd)]))
+	}
+	if before != "" && strings.TrimSpace(content[rest:]) != "" {
+		r.note(before, CoercedExtra)
+	}
+	return r
+}
+
+// begunAgain reports whether nothing stands between a tag and the next, which is the same:
+// a turn may be opened with a tag, and the model write it all the same.
+func (t tag) begunAgain(next []tag, content string) bool {
+	return !t.empty && len(next) > 0 && next[0].field == t.field && !next[0].closes && strings.TrimSpace(content[t.end:next[0].start]) == ""
+}
+
+// end returns which tag ends the value behind the opening tag i, len(tags) if the text
+// does, and whether that closes it. A closing tag that is written as the opening one
+// comes before others: a value may have such.
+func (s tagScanner) end(tags []tag, i int, closing map[string]int) (at int, closed bool) {
+	t := tags[i]
+	if t.empty {
+		return i, true
+	}
+	exact, closable := closing[t.written] > i, closing["/"+t.field] > i
+	for at = i + 1; at < len(tags); at++ {
+		u := tags[at]
+		switch {
+		case u.closes && u.field == t.field && (!exact || u.written == t.written):
+			return at, true
+		case (s.nested || !closable) && !u.closes && u.field != t.field:
+			return at, false
+		}
+	}
+	return at, false
+}
