@@ -19,7 +19,7 @@ func TestCoercions(t *testing.T) {
 			"a: Paris\nn: -4\nf: 2.50\nb: true\nl: [\"a\"]\no:\nc: y\nd: 2026-01-31\nt: 1h30m\nu: {\"k\":1}\nz: text", nil},
 		{OutputJSON, "-> a, n: int, b: bool, l: list[str], o: Optional[str], c: Literal['x', 'y']", `{"a":"x","n":4,"b":true,"l":["a"],"o":null,"c":"x"}`, nil},
 		{OutputMarkers, "-> a, n: int", "[[ ## a ## ]]\none\ntwo\n\n[[ ## n ## ]]\n4\n\n[[ ## completed ## ]]", nil},
-		{OutputTags, "-> a, n: int", "<a>\none\n</a>\n<n>\n4\n</n>", nil},
+		{OutputTags, "-> a, n: int", "<a>one</a>\n<n>4</n>", nil},
 		{OutputCompletion, "-> a, n: int", "a: one\nn: 4", nil},
 
 		{OutputLines, "-> n: int", "n: about 42 apples", []Coercion{{"n", CoercedNumber}}},

@@ -27,8 +27,8 @@ const (
 	AsBlock ValueForm = "block" // text may have several lines, but none that begins with "[["
 	AsJSON  ValueForm = "json"  // compact JSON; an optional value may be null
 
-	// AsTagged is a value between tags: text may have several lines, but none that
-	// begins with the closing tag of the field's name.
+	// AsTagged is a value between tags: text may have several lines, but not the closing
+	// tag of the field's name in it.
 	AsTagged ValueForm = "tagged"
 )
 

@@ -56,11 +56,11 @@ func TestOutputFormats(t *testing.T) {
 			"<user>[[ ## text ## ]]\nHi\n\n[[ ## tags ## ]]\n[\"b\",\"c\"]\n<assistant>[[ ## title ## ]]\n" +
 			"<block title>\n\n[[ ## age ## ]]\n<block age>\n\n[[ ## ok ## ]]\n<block ok>\n\n[[ ## completed ## ]]",
 		OutputTags: "<system>Read the text and tags and give the title, age and ok.\n" +
-			"<user><text>\none\ntwo\n</text>\n<tags>\n[\"a\"]\n</tags>\n" +
-			"<assistant><title>\nThe \"<b>\"\n</title>\n<age>\n3\n</age>\n<ok>\ntrue\n</ok>\n" +
-			"<user><text>\nx\n</text>\n<assistant><title>\ny\n</title>\n" +
-			"<user><text>\nHi\n</text>\n<tags>\n[\"b\",\"c\"]\n</tags>\n<assistant><title>\n" +
-			"<tagged title>\n</title>\n<age>\n<tagged age>\n</age>\n<ok>\n<tagged ok>\n</ok>",
+			"<user><text>one\ntwo</text>\n<tags>[\"a\"]</tags>\n" +
+			"<assistant><title>The \"<b>\"</title>\n<age>3</age>\n<ok>true</ok>\n" +
+			"<user><text>x</text>\n<assistant><title>y</title>\n" +
+			"<user><text>Hi</text>\n<tags>[\"b\",\"c\"]</tags>\n<assistant><title>" +
+			"<tagged title></title>\n<age><tagged age></age>\n<ok><tagged ok></ok>",
 		OutputCompletion: "<text>Read the text and tags and give the title, age and ok.\n\n\n" +
 			"<text>text: one\ntwo\ntags: [\"a\"]\n\n<text>title: The \"<b>\"\nage: 3\nok: true\n\n\n" +
 			"<text>text: x\n\n<text>title: y\n\n\n" +
@@ -144,7 +144,7 @@ func TestStreamFormats(t *testing.T) {
 	want := map[string]string{"a": "say \"é\" 😀\n,\"n\":1", "n": "-4", "l": `["x","]}"]`, "o": "", "z": `\`}
 	for format, reply := range map[OutputFormat]string{
 		OutputJSON:    `{"a":"say \"\u00e9\" \ud83d\ude00\n,\"n\":1","n":-4,"l":["x","]}"],"o":null,"z":"\\"}`,
-		OutputTags:    "say \"é\" 😀\n,\"n\":1\n</a>\n<n>\n-4\n</n>\n<l>\n[\"x\",\"]}\"]\n</l>\n<o>\n\n</o>\n<z>\n\\\n</z>",
+		OutputTags:    "say \"é\" 😀\n,\"n\":1</a>\n<n>-4</n>\n<l>[\"x\",\"]}\"]</l>\n<o></o>\n<z>\\</z>",
 		OutputMarkers: "say \"é\" 😀\n,\"n\":1\n\n[[ ## n ## ]]\n-4\n\n[[ ## l ## ]]\n[\"x\",\"]}\"]\n\n[[ ## o ## ]]\n\n\n[[ ## z ## ]]\n\\\n\n[[ ## completed ## ]]",
 	} {
 		for n := 1; n <= len(reply); n++ {
@@ -181,7 +181,7 @@ func TestStreamedText(t *testing.T) {
 	for format, reply := range map[OutputFormat]string{
 		OutputJSON:    `{"a":"  x \n ","l":[null,"n",null],"d":{"k":null},"z":" z"}`,
 		OutputLines:   " x \t\nl: [null,\"n\",null]\nd:  {\"k\":null} \nz: z\n",
-		OutputTags:    " x\r\n \n</a>\n<l>\n[null,\"n\",null]\n</l>\n<d>\n{\"k\":null}\n</d>\n<z>\n z\n</z>",
+		OutputTags:    " x\r\n </a>\n<l>[null,\"n\",null]</l>\n<d>{\"k\":null}</d>\n<z> z</z>",
 		OutputMarkers: " x\r\n \n\n[[ ## l ## ]]\n[null,\"n\",null]\n\n[[ ## d ## ]]\n{\"k\":null}\n\n[[ ## z ## ]]\n z\n\n[[ ## completed ## ]]",
 	} {
 		for n := 1; n <= len(reply); n++ {
@@ -267,7 +267,7 @@ func TestScoredAtTheEnd(t *testing.T) {
 	}{
 		OutputLines:   {" so\nlabel:", "why: so", "why: so\nlabel: a", []string{"\nlabel: a", "\nlabel: b"}},
 		OutputJSON:    {`{"why":"so","label":`, `{"why":"so"`, `{"why":"so","label":"a"}`, []string{`,"label":"a"}`, `,"label":"b"}`}},
-		OutputTags:    {"so\n</why>\n<label>\n", "<why>\nso", "<why>\nso\n</why>\n<label>\na\n</label>", []string{"\n</why>\n<label>\na\n</label>", "\n</why>\n<label>\nb\n</label>"}},
+		OutputTags:    {"so</why>\n<label>", "<why>so", "<why>so</why>\n<label>a</label>", []string{"</why>\n<label>a</label>", "</why>\n<label>b</label>"}},
 		OutputMarkers: {"so\n\n[[ ## label ## ]]\n", "[[ ## why ## ]]\nso", "[[ ## why ## ]]\nso\n\n[[ ## label ## ]]\na\n\n[[ ## completed ## ]]", []string{"\n\n[[ ## label ## ]]\na\n\n[[ ## completed ## ]]", "\n\n[[ ## label ## ]]\nb\n\n[[ ## completed ## ]]"}},
 	} {
 		lm := &scoringScript{script: script{pieces: []string{test.piece}}}

@@ -5,17 +5,12 @@ import (
 	"strings"
 )
 
-// anyTag matches what may be a tag, as models write it, and lineTag one that is a line
-// of its own, where no value of a constrained reply has that which closes it. The groups
-// are the slash of a closing tag, the name, and the slash of one without content.
-var (
-	anyTag  = regexp.MustCompile(`<(/?)[ \t]*([A-Za-z_][\w-]*)(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>/]+))*\s*(/?)>`)
-	lineTag = regexp.MustCompile(`(?m)^` + anyTag.String() + `[ \t\r]*$`)
-)
+// anyTag matches what may be a tag, as models write it. The groups are the slash of a
+// closing tag, the name, and the slash of one without content.
+var anyTag = regexp.MustCompile(`<(/?)[ \t]*([A-Za-z_][\w-]*)(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>/]+))*\s*(/?)>`)
 
 // tagScanner finds the values between tags.
 type tagScanner struct {
-	strict bool // tags are lines of their own, and all are closed
 	nested bool // an output may stand in another's value, which ends there
 }
 
@@ -28,13 +23,9 @@ type tag struct {
 	empty      bool // it has no content: <name/>
 }
 
-// tags returns the tags of the outputs in a text.
-func (s tagScanner) tags(outputs []Field, content string) (tags []tag) {
-	pattern := anyTag
-	if s.strict {
-		pattern = lineTag
-	}
-	for _, at := range pattern.FindAllStringSubmatchIndex(content, -1) {
+// findTags returns the tags of the outputs in a text.
+func findTags(outputs []Field, content string) (tags []tag) {
+	for _, at := range anyTag.FindAllStringSubmatchIndex(content, -1) {
 		written := content[at[4]:at[5]]
 		for _, f := range outputs {
 			if sameName(written, f.Name) {
@@ -49,7 +40,7 @@ func (s tagScanner) tags(outputs []Field, content string) (tags []tag) {
 // ends is not looked at again.
 func (s tagScanner) read(outputs []Field, content string) reading {
 	r := reading{form: OutputTags, found: map[string]any{}}
-	tags := s.tags(outputs, content)
+	tags := findTags(outputs, content)
 	closing := map[string]int{} // the last closing tag, by name as it is written and by field
 	for i, t := range tags {
 		if t.closes {
@@ -60,7 +51,7 @@ func (s tagScanner) read(outputs []Field, content string) reading {
 	for i := 0; i < len(tags); {
 		t := tags[i]
 		switch {
-		case t.closes || s.strict && !t.empty && closing["/"+t.field] <= i:
+		case t.closes: // nothing that is open
 			i++
 			continue
 		case t.begunAgain(tags[i+1:], content):

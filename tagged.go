@@ -6,19 +6,13 @@ import "strings"
 // them:
 //
 //	system:    Read the text and give the title and summary.
-//	user:      <text>
-//	           It rained all day ...
-//	           </text>
-//	assistant: <title>
-//	           A wet day
-//	           </title>
-//	           <summary>
-//	           ...
-//	           </summary>
+//	user:      <text>It rained all day ...</text>
+//	assistant: <title>A wet day</title>
+//	           <summary>...</summary>
 //
-// Tags are forced. Values may have several lines, and any character but a line that begins
-// with the field's own closing tag: it is not XML, nothing is escaped and an entity is
-// the text that it is. The zero value is ready to use.
+// Tags are forced. Values may have several lines, and any text but the field's own closing
+// tag: it is not XML, nothing is escaped and an entity is the text that it is. Small models
+// answer better than with tags on lines of their own. The zero value is ready to use.
 type Tagged struct {
 	Describe bool // as in [Lines]
 }
@@ -30,13 +24,9 @@ func (t Tagged) Format(sig *Signature, inputs Example) (*Request, error) {
 
 // Parse implements [Adapter]. It looks for the tags of the outputs, in any order and
 // case and with attributes, and for no others: a value may have tags, "<" and "&" in it.
-// It tries these readings in turn:
-//
-//  1. tags on lines of their own, as they are asked for;
-//  2. tags anywhere: a value ends at its closing tag, or if that is missing at the next
-//     output's tag, or where the reply ends;
-//  3. the same with outputs within others' values;
-//  4. what [Lines] reads.
+// A value ends at its closing tag, or if that is missing at the next output's tag, or
+// where the reply ends. If outputs are missing then, they are looked for within others'
+// values, and last in what [Lines] reads.
 func (t Tagged) Parse(sig *Signature, reply Message) (Example, error) {
 	r, err := parse(t, sig, reply)
 	return r.Values, err
@@ -48,15 +38,11 @@ func (t Tagged) ReadReply(sig *Signature, reply Message) (Reading, error) {
 }
 
 func (Tagged) read(outputs []Field, reply string) reading {
-	var readings []reading
-	for _, scan := range []tagScanner{{strict: true}, {}, {nested: true}} {
-		r := scan.read(outputs, reply)
-		if hasRequired(outputs, r.found) {
-			return r
-		}
-		readings = append(readings, r)
+	r := tagScanner{}.read(outputs, reply)
+	if hasRequired(outputs, r.found) {
+		return r
 	}
-	return most(append(readings, readLines(outputs, reply), fullest(outputs, findObjects(reply)))...)
+	return most(r, tagScanner{nested: true}.read(outputs, reply), readLines(outputs, reply), fullest(outputs, findObjects(reply)))
 }
 
 func (Tagged) form() OutputFormat { return OutputTags }
@@ -65,10 +51,9 @@ func (t Tagged) describes() bool { return t.Describe }
 
 func (Tagged) message(role Role, content string) Message { return Message{role, content} }
 
-func openTag(name string) string { return "<" + name + ">\n" }
+func openTag(name string) string { return "<" + name + ">" }
 
-// closeTag begins with the line break before it.
-func closeTag(name string) string { return "\n</" + name + ">" }
+func closeTag(name string) string { return "</" + name + ">" }
 
 func (Tagged) opening(outputs []Field) string { return openTag(outputs[0].Name) }
 

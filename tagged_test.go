@@ -15,8 +15,8 @@ func TestTaggedParse(t *testing.T) {
 		name, sig, reply string
 		want             Example
 	}{
-		{"as asked for", sig, "<title>\none\n</title>\n<age>\n4\n</age>", both},
-		{"on one line", sig, "<title>one</title> <age>4</age>", both},
+		{"as asked for", sig, "<title>one</title>\n<age>4</age>", both},
+		{"tags on lines of their own", sig, "<title>\none\n</title>\n<age>\n4\n</age>", both},
 		{"in other order, in prose", sig, "Sure:\n<age>4</age>\nand <title> one </title>. Done", both},
 		{"in other case", sig, "<Title>one</Title><AGE>4</age>", both},
 		{"attributes", sig, "<title lang=\"en\" x='1' y=2>one</title>\n<age\tunit=\"years\" >4</age >", both},
@@ -33,7 +33,7 @@ func TestTaggedParse(t *testing.T) {
 
 		{"stray signs", sig, "<title>a < b & c > d <<age &lt; <3</title><age>4</age>", Example{"title": "a < b & c > d <<age &lt; <3", "age": int64(4)}},
 		{"tags in a value", sig, "<title><b>one</b><br/> & <a href=\"x\">two</a></title><age>4</age>", Example{"title": "<b>one</b><br/> & <a href=\"x\">two</a>", "age": int64(4)}},
-		{"an output's tag in a value", sig, "<title>\nthe <age> tag, </title> too\n</title>\n<age>\n4\n</age>", Example{"title": "the <age> tag, </title> too", "age": int64(4)}},
+		{"an output's tag in a value", sig, "<title>the <age> tag, </Title> too</title><age>4</age>", Example{"title": "the <age> tag, </Title> too", "age": int64(4)}},
 		{"an output's tag on a line of a value", sig, "<title>\n<age>\n9\n</age>\n</Title>\n</title>\n<age>\n4\n</age>", Example{"title": "<age>\n9\n</age>\n</Title>", "age": int64(4)}},
 		{"prose like a tag", sig, "<title>if a <age and b> c</title><age>4</age>", Example{"title": "if a <age and b> c", "age": int64(4)}},
 		{"entities", "-> a", "<a>&amp;&#10;</a>", Example{"a": "&amp;&#10;"}},
@@ -88,10 +88,10 @@ func FuzzTaggedParse(f *testing.F) {
 			t.Errorf("Parse(%q) = %v without an error", reply, got)
 		}
 		value := strings.TrimSpace(reply)
-		if value == "" || strings.Contains("\n"+value, "\n</a>") || strings.HasPrefix(strings.ToLower(value), "<a") {
+		if value == "" || strings.Contains(value, "</a>") || strings.HasPrefix(strings.ToLower(value), "<a") {
 			return // what a constrained model does not write
 		}
-		r, err := Tagged{}.ReadReply(text, Message{RoleAssistant, "<a>\n" + value + "\n</a>\n<b>\nx\n</b>"})
+		r, err := Tagged{}.ReadReply(text, Message{RoleAssistant, "<a>" + value + "</a>\n<b>x</b>"})
 		if err != nil || r.Values["a"] != value || r.Values["b"] != "x" || len(r.Coercions) > 0 {
 			t.Errorf("%q is read as %q, %v, %v", value, r.Values, r.Coercions, err)
 		}

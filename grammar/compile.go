@@ -244,28 +244,35 @@ func (b *builder) line(p Line) (regular.Lang, error) {
 	if p.MaxBytes > 0 {
 		line = s.Intersection(line, s.Repeat(s.Set(0, 0xff), 1, p.MaxBytes))
 	}
-	if p.MinLength > 0 || p.MaxLength > 0 {
-		line = s.Intersection(line, s.Repeat(s.AnyChar(), p.MinLength, cmp.Or(p.MaxLength, regular.Unbounded)))
+	return b.limited(line, p.MinLength, p.MaxLength, p.Pattern, p.Format)
+}
+
+// limited is those of some texts that have a length, match a pattern and have a format,
+// unless that is 0 or "". They do not end with a space then, which would not count.
+func (b *builder) limited(texts regular.Lang, minLength, maxLength int, pattern, format string) (regular.Lang, error) {
+	if minLength == 0 && maxLength == 0 && pattern == "" && format == "" {
+		return texts, nil
 	}
-	if p.Pattern != "" {
-		l, err := b.match(p.Pattern)
+	s := b.space
+	if minLength > 0 || maxLength > 0 {
+		texts = s.Intersection(texts, s.Repeat(s.AnyChar(), minLength, cmp.Or(maxLength, regular.Unbounded)))
+	}
+	if pattern != "" {
+		l, err := b.match(pattern)
 		if err != nil {
 			return regular.Nothing, err
 		}
-		line = s.Intersection(line, l)
+		texts = s.Intersection(texts, l)
 	}
-	if p.Format != "" {
-		l, ok := b.format(p.Format, s.Runes)
+	if format != "" {
+		l, ok := b.format(format, s.Runes)
 		if !ok {
-			return regular.Nothing, fmt.Errorf("the format %q is not known", p.Format)
+			return regular.Nothing, fmt.Errorf("the format %q is not known", format)
 		}
-		line = s.Intersection(line, l)
+		texts = s.Intersection(texts, l)
 	}
-	if p != (Line{MaxBytes: p.MaxBytes, Optional: p.Optional}) { // spaces at the end would not count
-		blank := s.Runes(spaces()...)
-		line = s.Difference(line, s.Concat(s.Repeat(s.AnyChar(), 0, regular.Unbounded), blank))
-	}
-	return line, nil
+	blank := s.Runes(spaces()...)
+	return s.Difference(texts, s.Concat(s.Repeat(s.AnyChar(), 0, regular.Unbounded), blank)), nil
 }
 
 // text is text of several lines, whose first character is not a space. Where a line must
@@ -287,11 +294,7 @@ func (b *builder) text(p Text) (regular.Lang, error) {
 	if begin := strings.TrimPrefix(p.Without, "\n"); begin != p.Without && begin != "" {
 		text = s.Difference(text, s.Concat(s.Literal(begin), any))
 	}
-	if p.MinLength > 0 || p.MaxLength > 0 {
-		text = s.Intersection(text, s.Repeat(s.AnyChar(), p.MinLength, cmp.Or(p.MaxLength, regular.Unbounded)))
-		text = s.Difference(text, s.Concat(any, s.Runes(spaces()...))) // spaces at the end would not count
-	}
-	return text, nil
+	return b.limited(text, p.MinLength, p.MaxLength, p.Pattern, p.Format)
 }
 
 // spaces returns the ranges of the characters that Unicode calls spaces.

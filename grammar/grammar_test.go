@@ -188,6 +188,8 @@ func TestTexts(t *testing.T) {
 		{Text{Without: "\n[[", MinLength: 2}, []string{"ab", " a b\r\nc"}, []string{"a", "a\r", "a ", "a\n", "ab\u2028"}},
 		{Text{Without: "\n[[", MaxLength: 2, Optional: true}, []string{"", "a", "ab"}, []string{"abc", "a ", "[["}},
 		{Text{Without: "\n"}, []string{"a b"}, []string{"a\n"}},
+		{Text{Without: "</a>", Pattern: "(a|<|/|>| )*"}, []string{"a", " a <a></ a>", "</aa>"}, []string{"a</a>", "</a>", "b", "a "}},
+		{Text{Without: "<", Format: "date"}, []string{"2026-01-31", " 2024-02-29"}, []string{"", "2026-02-30", "2026-01-31 "}},
 		{Text{Without: "."}, []string{"a\n[["}, []string{"a.", "."}},
 	} {
 		g := mustCompile(t, test.part)

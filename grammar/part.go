@@ -24,11 +24,14 @@ type Line struct {
 // Text is free text, well-formed UTF-8, of any number of lines. It begins with at most
 // a space, and there are never more than two line breaks in a row. It ends where the
 // model ends its turn, or where what follows it begins. If it must not contain a line
-// break and something behind it, it does not begin with that something either.
+// break and something behind it, it does not begin with that something either. With a
+// length, a pattern or a format its last character is not a space.
 type Text struct {
 	Without   string // what it must not contain: what follows it should begin with it; not empty
-	MinLength int    // characters; with a limit the last one is not a space
+	MinLength int    // characters
 	MaxLength int    // characters; 0: no limit
+	Pattern   string // a [Regexp] of the whole text; "" is none
+	Format    string // a format of JSON Schema; "" is none
 	Optional  bool   // the text may be empty
 }
 

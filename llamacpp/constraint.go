@@ -64,10 +64,8 @@ func grammarPart(p cria.Part) grammar.Part {
 		return grammar.JSONSchema{Schema: fmt.Appendf(nil, `{"anyOf":[%s,{"type":"null"}]}`, f.JSONSchema())}
 	case p.As == cria.AsJSON:
 		return grammar.JSONSchema{Schema: f.JSONSchema()}
-	case p.As == cria.AsBlock && isText(*f):
+	case p.As == cria.AsBlock && f.Type.Kind == cria.KindString && f.Pattern == "" && f.Format == "" && f.GBNF == "":
 		return grammar.Text{Without: "\n[[", MinLength: f.MinLen, MaxLength: f.MaxLen, Optional: f.Optional}
-	case p.As == cria.AsTagged && isText(*f):
-		return grammar.Text{Without: "\n</" + f.Name + ">", MinLength: f.MinLen, MaxLength: f.MaxLen, Optional: f.Optional}
 	case f.Type.Kind == cria.KindLiteral:
 		return grammar.Choices{Values: f.Type.Values, Optional: f.Optional}
 	case f.Type.Kind == cria.KindInt:
@@ -76,24 +74,34 @@ func grammarPart(p cria.Part) grammar.Part {
 		return grammar.Number{Min: f.Min, Max: f.Max, Optional: f.Optional}
 	case f.Type.Kind == cria.KindBool:
 		return grammar.Boolean{Optional: f.Optional}
-	case f.Type.Kind == cria.KindDateTime:
-		return grammar.Line{Format: "date-time", Optional: f.Optional}
-	case f.Type.Kind == cria.KindDate:
-		return grammar.Line{Format: "date", Optional: f.Optional}
-	case f.Type.Kind == cria.KindDuration:
-		return grammar.Line{Pattern: cria.DurationPattern, Optional: f.Optional}
 	case f.GBNF != "":
 		return grammar.Hole{Value: grammar.GBNF(f.GBNF), Optional: f.Optional}
-	case f.Type.Kind == cria.KindString, f.Type.Kind == cria.KindAny && f.Schema == nil:
-		return grammar.Line{MinLength: f.MinLen, MaxLength: f.MaxLen, Pattern: f.Pattern, Format: string(f.Format), Optional: f.Optional}
-	default:
-		return grammar.Hole{Value: grammar.JSONSchema{Schema: f.JSONSchema()}, Optional: f.Optional}
 	}
+	if text, ok := textOf(*f); ok && p.As == cria.AsTagged {
+		return grammar.Text{Without: "</" + f.Name + ">", MinLength: text.MinLength, MaxLength: text.MaxLength, Pattern: text.Pattern, Format: text.Format, Optional: text.Optional}
+	} else if ok {
+		return text
+	}
+	return grammar.Hole{Value: grammar.JSONSchema{Schema: f.JSONSchema()}, Optional: f.Optional}
 }
 
-// isText reports whether any text is a value of the field.
-func isText(f cria.Field) bool {
-	return f.Type.Kind == cria.KindString && f.Pattern == "" && f.Format == "" && f.GBNF == ""
+// textOf returns what is text of the values of a field that is not JSON, on one line.
+func textOf(f cria.Field) (line grammar.Line, ok bool) {
+	line.Optional = f.Optional
+	switch f.Type.Kind {
+	case cria.KindDateTime:
+		line.Format = "date-time"
+	case cria.KindDate:
+		line.Format = "date"
+	case cria.KindDuration:
+		line.Pattern = cria.DurationPattern
+	case cria.KindString, cria.KindAny:
+		line.MinLength, line.MaxLength, line.Pattern, line.Format = f.MinLen, f.MaxLen, f.Pattern, string(f.Format)
+		return line, f.Schema == nil
+	default:
+		return line, false
+	}
+	return line, true
 }
 
 // tokenizer shows an engine's vocabulary to package grammar.

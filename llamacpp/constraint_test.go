@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,9 +91,10 @@ func TestConstraintsOfTypes(t *testing.T) {
 	}
 }
 
-// A text between tags may have other tags, and its own where it does not begin a line.
+// A text between tags may have other tags, and what follows a value of any type ends it.
 func TestConstraintOfTagged(t *testing.T) {
-	req, err := cria.Tagged{}.Format(parseSignature(t, "-> a, l: Literal['x', 'xy'], n: Optional[int]"), cria.Example{})
+	sig := parseSignature(t, "-> a, l: Literal['x', 'xy'], n: Optional[int], f: float, b: bool, d: date, j: list[str], o: Optional[str], t: timedelta, z: Any")
+	req, err := cria.Tagged{}.Format(sig, cria.Example{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,10 +106,11 @@ func TestConstraintOfTagged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const rest = "\n</a>\n<l>\nxy\n</l>\n<n>\n4\n</n>"
+	const rest = "</a>\n<l>xy</l>\n<n>4</n>\n<f>0.5</f>\n<b>true</b>\n<d>2026-01-31</d>\n<j>[\"<\"]</j>\n<o>p\n<</o>\n<t>1h</t>\n<z>q</z>"
 	for text, want := range map[string]bool{
-		"one" + rest: true, "<b>\n</b>\n\n& </a> < </A>\n</A>" + rest: true, "one\n</a>\n<l>\nx\n</l>\n<n>\n\n</n>": true,
-		"</a>" + rest: false, "one\n</a>two" + rest: false, rest: false, "one</a>" + rest[len("\n</a>"):]: false, "one" + rest + "\n": false,
+		"one" + rest: true, "<b>\n</b>\n\n& </l> < </A>\n</ a>" + rest: true,
+		"one</a>\n<l>x</l>\n<n></n>\n<f>-2</f>\n<b>false</b>\n<d>2026-01-31</d>\n<j>[]</j>\n<o></o>\n<t>45s</t>\n<z>{}</z>": true,
+		"</a>" + rest: false, "one</a>two" + rest: false, rest: false, "one" + rest + "\n": false, strings.ReplaceAll("one"+rest, "4", "x"): false,
 	} {
 		if got, err := g.Match(text); err != nil || got != want {
 			t.Errorf("%q matches: %t, %v", text, got, err)
