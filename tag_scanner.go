@@ -28,7 +28,7 @@ func findTags(outputs []Field, content string) (tags []tag) {
 	for _, at := range anyTag.FindAllStringSubmatchIndex(content, -1) {
 		written := content[at[4]:at[5]]
 		for _, f := range outputs {
-			if sameName(written, f.Name) {
+			if sameName(written, f.Label()) {
 				tags = append(tags, tag{at[0], at[1], f.Name, written, at[2] < at[3], at[6] < at[7]})
 			}
 		}

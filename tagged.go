@@ -55,14 +55,14 @@ func openTag(name string) string { return "<" + name + ">" }
 
 func closeTag(name string) string { return "</" + name + ">" }
 
-func (Tagged) opening(outputs []Field) string { return openTag(outputs[0].Name) }
+func (Tagged) opening(outputs []Field) string { return openTag(outputs[0].Label()) }
 
 func (Tagged) constraint(outputs []Field) Constraint {
 	var c Constraint
 	for i, f := range outputs {
-		end := closeTag(f.Name)
+		end := closeTag(f.Label())
 		if i+1 < len(outputs) {
-			end += "\n" + openTag(outputs[i+1].Name)
+			end += "\n" + openTag(outputs[i+1].Label())
 		}
 		c = append(c, Part{Hole: &outputs[i], As: AsTagged}, Part{Literal: end})
 	}
@@ -77,7 +77,7 @@ func (Tagged) inputs(fields []Field, ex Example) (string, error) {
 			return "", err
 		}
 		if ok {
-			elements = append(elements, openTag(f.Name)+strings.TrimSpace(text)+closeTag(f.Name))
+			elements = append(elements, openTag(f.Label())+strings.TrimSpace(text)+closeTag(f.Label()))
 		}
 	}
 	return strings.Join(elements, "\n"), nil

@@ -98,7 +98,7 @@ func freeInstruction(sig *Signature) string {
 	}
 	for _, f := range sig.outputs {
 		if f.Desc != "" {
-			text += "\n" + f.Name + ": " + f.Desc
+			text += "\n" + f.Label() + ": " + f.Desc
 		}
 	}
 	return text
