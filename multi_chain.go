@@ -110,7 +110,7 @@ func (m *MultiChainComparison[In, Out]) attemptText(a Reasoned[Out]) (string, er
 		text, err := f.Text(values[f.Name])
 		errs = append(errs, err)
 		if f.Name != reasoningName {
-			text = f.Name + ": " + text
+			text = f.Label() + ": " + text
 		}
 		parts = append(parts, strings.Join(strings.Fields(text), " "))
 	}

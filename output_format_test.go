@@ -311,3 +311,45 @@ func TestNotScored(t *testing.T) {
 		t.Errorf("cut off: %+v, scored %q", result, lm.replies)
 	}
 }
+
+// The model sees a field's alias, in every format, and the value has its name.
+func TestAliasesInEveryFormat(t *testing.T) {
+	sig, err := NewSignature("", []Field{{Name: "q", Alias: "question", Type: Type{Kind: KindString}}},
+		[]Field{{Name: "a", Alias: "answer", Type: Type{Kind: KindString}}, {Name: "n", Alias: "number", Type: Type{Kind: KindInt}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range OutputFormats() {
+		adapter, err := format.Adapter(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lm := &answering{answer: func(req *Request) string {
+			text := req.Prefill
+			for _, part := range req.Output {
+				switch {
+				case part.Hole == nil:
+					text += part.Literal
+				case part.Hole.Name == "a":
+					text += part.write("Paris")
+				default:
+					text += "7"
+				}
+			}
+			return strings.TrimPrefix(text, req.Prefill)
+		}}
+		p, err := NewPredictor(sig, &PredictOptions{LM: lm, Adapter: adapter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.Call(t.Context(), Example{"q": "Where?"})
+		if err != nil || got.Value["a"] != "Paris" || got.Value["n"] != int64(7) {
+			t.Errorf("%s: %v, %v", format, got, err)
+			continue
+		}
+		asked := lm.asked[0]
+		if text := lastTurn(asked) + got.Text; !strings.Contains(text, "question") || !strings.Contains(text, "answer") || !strings.Contains(text, "number") {
+			t.Errorf("%s: asked %q, answered %q", format, lastTurn(asked), got.Text)
+		}
+	}
+}

@@ -58,10 +58,9 @@ func (p *Predictor) withHintInput() (*Predictor, error) {
 		return nil, errors.New(`feedback is an input "hint", and an output has that name`)
 	}
 	hint := Field{Name: hintName, Type: Type{Kind: KindString}, Desc: "what to mind"}
-	sig, err := NewSignature(p.sig.instruction, append(p.sig.Inputs(), hint), p.sig.outputs)
+	sig, err := p.sig.AppendInputs(hint)
 	if err != nil {
 		return nil, err
 	}
-	sig.demos = p.sig.demos
 	return &Predictor{sig: sig, scope: p.scope, retries: p.retries, origin: p}, nil
 }

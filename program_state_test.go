@@ -1,0 +1,271 @@
+package cria
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type reviewed struct {
+	Review string    `json:"review"`
+	When   time.Time `json:"when,omitempty" format:"date"`
+}
+
+type felt struct {
+	Sentiment string `json:"sentiment" enum:"positive,negative"`
+}
+
+type judge struct {
+	Classify *Predict[reviewed, felt]
+	Answer   *Predict[question, answer]
+}
+
+func newJudge() *judge {
+	return &judge{NewPredict[reviewed, felt]("Is it good?", nil), NewPredict[question, answer]("", &PredictOptions{MaxTokens: 9})}
+}
+
+func mustProgram(t *testing.T, module any) *Program {
+	t.Helper()
+	p, err := NewProgram(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What is saved, with its candidate, is asked for again when it is loaded.
+func TestSaveAndLoad(t *testing.T) {
+	tuned := Candidate{"classify": {Instruction: "How does it feel?", PredictOptions: PredictOptions{
+		Format: OutputJSON, Sampling: &Sampling{TopK: 3}, ThinkTokens: 5, CloseOnLimit: true,
+		Calibration: &Calibration{Method: CalibrateLabelled, Bias: map[string]float64{"positive": 1, "negative": 0}},
+		Demos:       []Example{{"review": "Dull.", "when": time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), "sentiment": "negative"}},
+	}}}
+	program := mustProgram(t, newJudge())
+	path := filepath.Join(t.TempDir(), "judge.json")
+	if err := program.SaveFile(path, tuned, "digest of the model"); err != nil {
+		t.Fatal(err)
+	}
+	other := newJudge()
+	loading := mustProgram(t, other)
+	loaded, err := loading.LoadFile(path, "digest of the model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := loading.Save(loaded, "digest of the model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(saved), string(again)); diff != "" {
+		t.Errorf("saved again (-first +second):\n%s", diff)
+	}
+	ctx, err := loading.With(With(t.Context(), Scope{LM: &script{}}), loaded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := other.Classify.Predictor().Request(ctx, Example{"review": "Fine."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []string
+	for _, m := range req.Chat.Messages() {
+		text = append(text, m.Content)
+	}
+	want := []string{"How does it feel?", "review: Dull.\nwhen: 2026-01-31", `{"sentiment":"negative"}`, "review: Fine."}
+	if diff := cmp.Diff(want, text); diff != "" || req.Sampling.TopK != 3 || !req.CloseOnLimit {
+		t.Errorf("asked (-want +got):\n%s%+v", diff, req)
+	}
+	if req, err = other.Answer.Predictor().Request(ctx, Example{"question": "?"}); err != nil || req.MaxTokens != 9 {
+		t.Errorf("%+v, %v", req, err)
+	}
+	if _, err := loading.Load(saved, ""); err != nil {
+		t.Errorf("for any model: %v", err)
+	}
+	if found, _ := filepath.Glob(path + ".*"); len(found) > 0 {
+		t.Errorf("left behind: %v", found)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	program := mustProgram(t, newJudge())
+	good, err := program.Save(nil, "one model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(old, text string) string {
+		if !strings.Contains(string(good), old) {
+			t.Fatalf("%s does not have %q", good, old)
+		}
+		return strings.Replace(string(good), old, text, 1)
+	}
+	type otherAnswer struct{ Answer int }
+	others := mustProgram(t, &struct {
+		Classify *Predict[reviewed, felt]
+		Answer   *Predict[question, otherAnswer]
+	}{newJudge().Classify, NewPredict[question, otherAnswer]("", nil)})
+	fewer := mustProgram(t, &struct{ Answer *Predict[question, answer] }{newJudge().Answer})
+	more := mustProgram(t, &struct {
+		*judge
+		More *Predict[question, answer]
+	}{newJudge(), newJudge().Answer})
+	for name, tt := range map[string]struct {
+		program     *Program
+		data, model string
+		want        string
+	}{
+		"nothing":           {program, "", "", "not whole"},
+		"half":              {program, string(good[:len(good)/2]), "", "not whole"},
+		"a list":            {program, "[]", "", "not whole, or not JSON"},
+		"null":              {program, "null", "", "not a saved program"},
+		"of DSPy":           {program, `{"predict": {"demos": []}}`, "", "LoadDSPy"},
+		"later version":     {program, with(`"cria_program": 1`, `"cria_program": 2`), "", "version 2"},
+		"unknown member":    {program, with(`"predictors"`, `"more": 1, "predictors"`), "", `unknown field "more"`},
+		"more behind it":    {program, string(good) + "{}", "", "not whole"},
+		"other model":       {program, string(good), "another model", "tuned for the model one model"},
+		"other fields":      {others, string(good), "", `predictor "answer": it was saved with other fields: question: str -> answer: str, score: int`},
+		"fewer predictors":  {fewer, string(good), "", `predictor "classify": the program has none of that name; it has answer`},
+		"more predictors":   {more, string(good), "", `predictor "more": the file does not have it`},
+		"bad demonstration": {program, with(`"instruction": "Is it good?"`, `"instruction": "Is it good?", "demos": [{"sentiment": "so so", "review": "x"}]`), "", `predictor "classify": demo 1`},
+	} {
+		c, err := tt.program.Load([]byte(tt.data), tt.model)
+		var state *StateError
+		if !errors.As(err, &state) || !strings.Contains(err.Error(), tt.want) || c != nil {
+			t.Errorf("%s: %v, %v; want %q", name, c, err, tt.want)
+		}
+	}
+	if _, err := program.Save(Candidate{"other": {}}, ""); err == nil {
+		t.Error("a candidate for other predictors was saved")
+	}
+	if _, err := program.LoadFile(filepath.Join(t.TempDir(), "none"), ""); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	if err := program.SaveFile(filepath.Join(t.TempDir(), "no folder", "x.json"), nil, ""); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+// dspyPipeline is the program of testdata/dspy/save.py.
+type dspyPipeline struct {
+	Classify *Predict[struct {
+		Review string `json:"review"`
+	}, felt]
+	Explain *ChainOfThought[struct {
+		Review    string `json:"review"`
+		Sentiment string `json:"sentiment"`
+	}, struct {
+		Reasons  []string `json:"reasons"`
+		Strength int      `json:"strength"`
+	}]
+	Steps []*Predict[question, struct {
+		Answer string `json:"answer"`
+	}]
+}
+
+func newDSPyPipeline() *dspyPipeline {
+	p := &dspyPipeline{}
+	p.Classify = NewPredict[struct {
+		Review string `json:"review"`
+	}, felt]("", nil)
+	p.Explain = NewChainOfThought[struct {
+		Review    string `json:"review"`
+		Sentiment string `json:"sentiment"`
+	}, struct {
+		Reasons  []string `json:"reasons"`
+		Strength int      `json:"strength"`
+	}]("", nil)
+	for range 2 {
+		p.Steps = append(p.Steps, NewPredict[question, struct {
+			Answer string `json:"answer"`
+		}]("", nil))
+	}
+	return p
+}
+
+// The files are as the real DSPy wrote them.
+func TestLoadDSPy(t *testing.T) {
+	p := newDSPyPipeline()
+	program := mustProgram(t, p)
+	data, err := os.ReadFile("testdata/dspy/pipeline.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := program.LoadDSPy(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := program.With(With(t.Context(), Scope{LM: &script{}}), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		predictor *Predictor
+		inputs    Example
+		want      []string
+	}{
+		{p.Classify.Predictor(), Example{"review": "Fine."}, []string{
+			"Read the review. Is it positive or negative?",
+			"review: I loved it.", "sentiment: positive", "review: Dull.", "sentiment: negative", "review: Fine."}},
+		{p.Explain.Predictor(), Example{"review": "Fine.", "sentiment": "positive"}, []string{
+			"Read the review and sentiment and give the reasoning, reasons and strength.",
+			"review: Dull.\nsentiment: negative", "reasoning: It says dull.\nreasons: [\"dull\",\"slow\"]\nstrength: 2", "review: Fine.\nsentiment: positive"}},
+		{p.Steps[1].Predictor(), Example{"question": "?"}, []string{
+			"Read the question and give the answer.", "question: How old is the café?", "answer: 92 years", "question: ?"}},
+	} {
+		req, err := tt.predictor.Request(ctx, tt.inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text []string
+		for _, m := range req.Chat.Messages() {
+			text = append(text, m.Content)
+		}
+		if diff := cmp.Diff(tt.want, text); diff != "" {
+			t.Errorf("asked (-want +got):\n%s", diff)
+		}
+	}
+
+	single, err := os.ReadFile("testdata/dspy/predict.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err = mustProgram(t, p.Steps[0]).LoadDSPy(single)
+	if err != nil || len(c) != 1 || c["predict"].Demos == nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestLoadDSPyRefuses(t *testing.T) {
+	data, err := os.ReadFile("testdata/dspy/pipeline.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, one := mustProgram(t, newDSPyPipeline()), mustProgram(t, newDSPyPipeline().Steps[0])
+	for name, tt := range map[string]struct {
+		program    *Program
+		data, want string
+	}{
+		"half":          {program, string(data[:len(data)/2]), "not whole"},
+		"pickle":        {program, "\x80\x05\x95", "pickle"},
+		"empty":         {program, `{"metadata": {}}`, "no predictors"},
+		"other things":  {program, `{"a": {"b": 1}}`, "no signature"},
+		"wrong types":   {program, `{"a": {"signature": 1}}`, `predictor "a"`},
+		"other program": {one, string(data), `predictor "classify": the program has none`},
+		"other fields":  {program, strings.Replace(string(data), `"prefix": "Sentiment:",`, `"prefix": "Sentiment:"}, {`, 1), "has 3 fields"},
+		"other demos":   {program, strings.Replace(string(data), `"review": "I loved it."`, `"text": "I loved it."`, 1), `demo 1 has a field "text"`},
+		"a bad demo":    {program, strings.Replace(string(data), `"sentiment": "positive"`, `"sentiment": "so so"`, 1), `predictor "classify": demo 1`},
+	} {
+		c, err := tt.program.LoadDSPy([]byte(tt.data))
+		var state *StateError
+		if !errors.As(err, &state) || !strings.Contains(err.Error(), tt.want) || c != nil {
+			t.Errorf("%s: %v, %v; want %q", name, c, err, tt.want)
+		}
+	}
+}
