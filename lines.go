@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -85,17 +86,22 @@ func (Lines) constraint(outputs []Field) Constraint {
 // inputs writes one "name: value" line for each field that ex has. A value
 // may itself contain line breaks.
 func (Lines) inputs(fields []Field, ex Example) (string, error) {
-	var lines []string
-	for _, f := range fields {
-		text, ok, err := promptText(f, ex)
+	lines := make([]byte, 0, 256)
+	for i := range fields {
+		text, ok, err := promptText(fields[i], ex)
 		if err != nil {
 			return "", err
 		}
-		if ok {
-			lines = append(lines, strings.TrimRight(f.Label()+": "+text, " \t"))
+		if !ok {
+			continue
 		}
+		if len(lines) > 0 {
+			lines = append(lines, '\n')
+		}
+		lines = append(append(append(lines, fields[i].Label()...), ": "...), text...)
+		lines = bytes.TrimRight(lines, " \t")
 	}
-	return strings.TrimSpace(strings.Join(lines, "\n")), nil
+	return string(bytes.TrimSpace(lines)), nil
 }
 
 // promptText returns a field's value as it stands in a prompt, and whether ex has one.

@@ -33,7 +33,8 @@ type Request struct {
 	// request.
 	Think bool
 
-	// Output says what may be generated after Prefill. Nil: free text.
+	// Output says what may be generated after Prefill. Nil: free text. It belongs to the
+	// signature: requests share it, and nobody may change it.
 	Output Constraint
 
 	// Tools are what the model may call; an LM that cannot call tools refuses

@@ -71,21 +71,24 @@ func format(n notation, sig *Signature, inputs Example) (*Request, error) {
 	if err != nil {
 		return nil, &InputError{Errs: []error{err}}
 	}
-	req := &Request{
-		Chat:    Chat{Prefix: prefix(n, sig)},
-		Prefill: n.opening(sig.outputs),
-		Output:  n.constraint(sig.outputs),
-	}
+	f := frameOf(n, sig)
+	req := &Request{Chat: Chat{Prefix: f.prefix}, Prefill: f.opening, Output: f.output}
 	if user != "" {
 		req.Chat.Turns = []Message{n.message(RoleUser, user)}
 	}
 	return req, nil
 }
 
-// prefix returns the stable part of the chat, the same pointer on every call.
-func prefix(n notation, sig *Signature) *Prefix {
-	if p, ok := sig.prefixes.Load(n); ok {
-		return p.(*Prefix)
+// frame is what all requests of a signature have in common.
+type frame struct {
+	prefix  *Prefix // the same pointer on every call
+	opening string
+	output  Constraint
+}
+
+func frameOf(n notation, sig *Signature) *frame {
+	if f, ok := sig.frames.Load(n); ok {
+		return f.(*frame)
 	}
 	messages := []Message{n.message(RoleSystem, instruction(n, sig))}
 	for _, demo := range sig.demos {
@@ -94,8 +97,8 @@ func prefix(n notation, sig *Signature) *Prefix {
 		}
 		messages = append(messages, n.message(RoleAssistant, n.demo(sig.outputs, demo)))
 	}
-	p, _ := sig.prefixes.LoadOrStore(n, NewPrefix(messages...))
-	return p.(*Prefix)
+	f, _ := sig.frames.LoadOrStore(n, &frame{NewPrefix(messages...), n.opening(sig.outputs), n.constraint(sig.outputs)})
+	return f.(*frame)
 }
 
 func instruction(n notation, sig *Signature) string {

@@ -106,15 +106,12 @@ func (p *Predictor) Request(ctx context.Context, inputs Example) (*Request, erro
 // one request to the LM, and one more each to let it think and to score a closed set
 // behind other outputs.
 func (p *Predictor) Call(ctx context.Context, inputs Example) (*Prediction, error) {
-	for delta, err := range p.Stream(ctx, inputs) {
-		if err != nil {
-			return nil, err
-		}
-		if delta.Result != nil {
-			return delta.Result, nil
-		}
+	call := newCall(ctx, p, inputs)
+	var hand func(Delta[Example]) bool // without a reader there is nothing to cut into fields
+	if call.sink != nil {
+		hand = func(d Delta[Example]) bool { call.delta(d); return true }
 	}
-	return nil, errors.New("the stream ended without a result")
+	return p.run(ctx, call, hand)
 }
 
 // Stream runs the predictor once and yields the text of each field as it comes;
@@ -129,17 +126,23 @@ func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[
 			stopped = !yield(d, nil)
 			return !stopped
 		})
-		err = outOfTime(ctx, err)
-		call.end(result, err)
 		if !stopped {
 			yield(Delta[Example]{Result: result}, err)
 		}
 	}
 }
 
-// run makes the call that p was asked for, with what the context has in p's place. The
-// result is nil if hand wanted no more.
+// run makes a call and says how it ended to whom the context says. The result is nil if
+// hand, which may be nil, wanted no more.
 func (p *Predictor) run(ctx context.Context, call *call, hand func(Delta[Example]) bool) (*Prediction, error) {
+	result, err := p.ask(ctx, call, hand)
+	err = outOfTime(ctx, err)
+	call.end(result, err)
+	return result, err
+}
+
+// ask makes the call that p was asked for, with what the context has in p's place.
+func (p *Predictor) ask(ctx context.Context, call *call, hand func(Delta[Example]) bool) (*Prediction, error) {
 	p, inputs, err := p.current(ctx).hinted(ctx, call.step.Inputs)
 	if err != nil {
 		return nil, err

@@ -10,10 +10,10 @@ import (
 type reply struct {
 	predictor *Predictor
 	scope     Scope
-	req       Request // with what has come so far in Thinking and Prefill
-	meter     *meter  // may be nil
-	yield     func(Delta[Example]) bool
-	stopped   bool // by yield
+	req       Request                   // with what has come so far in Thinking and Prefill
+	meter     *meter                    // may be nil
+	yield     func(Delta[Example]) bool // nil: nobody reads along
+	stopped   bool                      // by yield
 	requests  int
 	usage     Usage // of all of them
 }
@@ -72,19 +72,26 @@ func (r *reply) think(ctx context.Context) error {
 // generate adds what the request's output is to the prefill, and hands out the fields.
 func (r *reply) generate(ctx context.Context) (Chunk, error) {
 	req := r.req // which the LM may keep
-	fields := newFieldSplitter(req.Output)
-	text, last, err := r.read(ctx, &req, fields.add)
+	var fields *fieldSplitter
+	var deltas func(string) []Delta[Example]
+	if r.yield != nil {
+		fields = newFieldSplitter(req.Output)
+		deltas = fields.add
+	}
+	text, last, err := r.read(ctx, &req, deltas)
 	if err != nil || r.stopped {
 		return last, err
 	}
-	r.hand(fields.end())
+	if fields != nil {
+		r.hand(fields.end())
+	}
 	r.use(last.Usage)
 	r.req.Prefill += text
 	return last, nil
 }
 
-// read returns the text of a request and its last chunk, and hands out what deltas
-// makes of the text.
+// read returns the text of a request and its last chunk, and hands out what deltas, if
+// it is not nil, makes of the text.
 func (r *reply) read(ctx context.Context, req *Request, deltas func(text string) []Delta[Example]) (string, Chunk, error) {
 	var text strings.Builder
 	var last Chunk
@@ -98,7 +105,7 @@ func (r *reply) read(ctx context.Context, req *Request, deltas func(text string)
 		}
 		text.WriteString(chunk.Text)
 		last = chunk
-		if chunk.Text != "" && !r.hand(deltas(chunk.Text)) {
+		if chunk.Text != "" && deltas != nil && !r.hand(deltas(chunk.Text)) {
 			break
 		}
 	}
@@ -134,7 +141,7 @@ func (r *reply) use(u Usage) {
 // hand hands deltas out, and reports whether more are wanted.
 func (r *reply) hand(deltas []Delta[Example]) bool {
 	for _, d := range deltas {
-		if !r.stopped && !r.yield(d) {
+		if r.yield != nil && !r.stopped && !r.yield(d) {
 			r.stopped = true
 		}
 	}

@@ -21,7 +21,7 @@ type Signature struct {
 	inputs, outputs []Field
 	demos           []Example
 
-	prefixes sync.Map // notation -> *Prefix
+	frames sync.Map // notation -> *frame
 }
 
 // NewSignature builds a signature from fields. An empty instruction means the

@@ -68,7 +68,7 @@ func (s *Signature) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("reading a signature: %w", err)
 	}
 	s.instruction, s.inputs, s.outputs, s.demos = read.instruction, read.inputs, read.outputs, read.demos
-	s.prefixes.Clear()
+	s.frames.Clear()
 	return nil
 }
 
