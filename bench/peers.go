@@ -6,10 +6,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-)
 
-// peersRelease is the llama.cpp release that the engine is compared with.
-const peersRelease = "v0.5.0"
+	"github.com/cria-lm/cria/internal/peersource"
+)
 
 // peerNames are the programs that bench peers builds.
 var peerNames = []string{"llama-bench", "llama-server", "llama-batched-bench", "llama-completion"}
@@ -22,7 +21,7 @@ type peers struct {
 
 // peersDir is where bench peers puts the programs.
 func peersDir(cache string) string {
-	return filepath.Join(cache, "peers", peersRelease+"-"+runtime.GOOS+"-"+runtime.GOARCH)
+	return filepath.Join(cache, "peers", peersource.Release+"-"+runtime.GOOS+"-"+runtime.GOARCH)
 }
 
 // findPeers finds the programs in the folder that the user named, or in the

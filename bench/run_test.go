@@ -1,12 +1,8 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -114,43 +110,6 @@ func TestFindTools(t *testing.T) {
 				}
 				return "", errors.New("not found")
 			}, test.cxx)
-			wantError(t, err, test.err)
-		})
-	}
-}
-
-func TestUnpackBundle(t *testing.T) {
-	pack := func(name string, size int) (path, digest string) {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		w := tar.NewWriter(z)
-		if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(size), Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(make([]byte, size)); err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(w.Close(), z.Close()); err != nil {
-			t.Fatal(err)
-		}
-		path = filepath.Join(t.TempDir(), "package.tgz")
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		sum := sha256.Sum256(b.Bytes())
-		return path, hex.EncodeToString(sum[:])
-	}
-	whole, wholeDigest := pack(bundleName, bundleSize)
-	short, shortDigest := pack(bundleName, 100)
-	other, otherDigest := pack("package/index.js", 100)
-	for _, test := range []struct{ name, path, digest, err string }{
-		{"whole", whole, wholeDigest, ""},
-		{"other digest", whole, shortDigest, "damaged or not the right one"},
-		{"short", short, shortDigest, "does not have 35273016 bytes"},
-		{"without bundle", other, otherDigest, "has no " + bundleName},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := unpackBundle(t.Context(), test.path, test.digest, filepath.Join(t.TempDir(), "bundle"))
 			wantError(t, err, test.err)
 		})
 	}
