@@ -16,9 +16,12 @@
 //
 // # From a request to tokens
 //
-// The conversation is rendered in the model's own chat template, the
-// assistant's turn left open behind the request's prefill; a model without a
-// template sees the same lines as plain text. Control tokens come from the
+// The conversation is rendered in the model's own chat template by package
+// chattemplate, the assistant's turn left open behind the request's prefill; a model
+// without a template sees the same lines as plain text. A template that cannot be read
+// is an error of [Load], a [chattemplate.SyntaxError] within an [ErrModelNotLoaded]; a
+// conversation that it refuses or fails on is a [chattemplate.RenderError] within an
+// [ErrInvalidParameter]. Control tokens come from the
 // template alone: what a user writes is tokenized as text, whatever it reads
 // like. The request's constraint is compiled with package grammar, and package
 // engine generates.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jellydator/ttlcache/v3"
 
+	"github.com/cria-lm/cria/chattemplate"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/grammar"
@@ -33,9 +34,9 @@ type Options struct {
 	// with weights of another type that this machine computes faster.
 	AsShipped bool
 
-	// ChatTemplate replaces the model's own chat template: the name of one of
-	// llama.cpp's built-in templates (see [llama.BuiltinChatTemplates]), or
-	// [PlainText].
+	// ChatTemplate replaces the model's own chat template: the text of a template (see
+	// package chattemplate), the name of one of llama.cpp's built-in ones (see
+	// [llama.BuiltinChatTemplates]), or [PlainText].
 	ChatTemplate string
 
 	// Logger receives warnings and llama.cpp's own log. Nil: nothing is logged.
@@ -127,7 +128,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 	if err != nil {
 		return nil, wrap(ErrModelNotLoaded, err)
 	}
-	source, err := templateSource(name, header, opts.ChatTemplate)
+	template, err := newTemplate(name, header.ChatTemplate(), opts.ChatTemplate)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +142,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 	if err != nil {
 		return nil, wrapLoad(err)
 	}
+	template.forVocabulary(e.Vocab())
 	log := opts.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -150,7 +152,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		path:      path,
 		gpuLayers: opts.GPULayers,
 		engine:    e,
-		template:  &chatTemplate{source: source, specials: e.Vocab().Specials()},
+		template:  template,
 		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, []llama.Token](maxPrefixes)),
 		grammars:  ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars)),
 		log:       log,
@@ -171,26 +173,48 @@ func wrapLoad(err error) error {
 	return wrap(ErrModelNotLoaded, err)
 }
 
-// templateSource settles the chat template before the model is loaded: the one
-// asked for, or the model's own, or none. One that llama.cpp's built-in list
-// does not know is an error, not a silent fallback that would answer worse.
-func templateSource(name string, header *gguf.File, asked string) (string, error) {
+// newTemplate settles the chat template before the model is loaded: the one asked
+// for, or the model's own, or none. One that cannot be read is an error, not a
+// silent fallback that would answer worse.
+func newTemplate(name, own, asked string) (*chatTemplate, error) {
 	builtin := llama.BuiltinChatTemplates()
 	switch {
 	case asked == PlainText:
-		return "", nil
-	case asked != "" && !slices.Contains(builtin, asked):
-		return "", wrap(ErrConfig, fmt.Errorf("unknown chat template %q; the templates are %s and %s", asked, PlainText, strings.Join(builtin, ", ")))
+		return &chatTemplate{}, nil
+	case slices.Contains(builtin, asked):
+		return &chatTemplate{builtin: asked, source: asked}, nil
+	case strings.Contains(asked, "{{") || strings.Contains(asked, "{%"):
+		t, err := chattemplate.Parse(asked)
+		if err != nil {
+			return nil, wrap(ErrConfig, err)
+		}
+		return &chatTemplate{jinja: t, source: asked}, nil
 	case asked != "":
-		return asked, nil
+		return nil, wrap(ErrConfig, fmt.Errorf("unknown chat template %q; the templates are %s and %s, or the text of one", asked, PlainText, strings.Join(builtin, ", ")))
 	}
-	source := header.ChatTemplate()
-	if source == "" {
-		return "", nil
+	if own == "" {
+		return &chatTemplate{}, nil
 	}
-	if _, err := llama.ChatApplyTemplate(source, []llama.ChatMessage{{Role: "user", Content: "?"}}, true); err != nil {
-		return "", wrap(ErrModelNotLoaded, fmt.Errorf("llama.cpp's built-in list does not know the chat template of %s: load it with the built-in template that its family uses (%s), or with %q for plain text",
-			name, strings.Join(builtin, ", "), PlainText))
+	t, err := chattemplate.Parse(own)
+	if err != nil {
+		return nil, wrap(ErrModelNotLoaded, fmt.Errorf("the chat template of %s cannot be used: %w: load it with a template of your own, with the built-in one that its family uses (%s), or with %q for plain text",
+			name, err, strings.Join(builtin, ", "), PlainText))
 	}
-	return source, nil
+	return &chatTemplate{jinja: t, source: own}, nil
+}
+
+// forVocabulary tells the template the model's control tokens.
+func (t *chatTemplate) forVocabulary(v *engine.Vocab) {
+	t.specials = v.Specials()
+	for _, s := range t.specials {
+		switch s.Token {
+		case v.BOS():
+			t.bos = s.Text
+		case v.EOS():
+			t.eos = s.Text
+		}
+	}
+	if v.EOS() == v.BOS() {
+		t.eos = t.bos
+	}
 }

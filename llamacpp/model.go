@@ -65,7 +65,7 @@ func (m *LoadedModel) Close() error {
 // AdapterFor implements [cria.Formatter]: a model with a chat template is asked in lines,
 // one without in one text, unless a format is given.
 func (m *LoadedModel) AdapterFor(format cria.OutputFormat) (cria.Adapter, error) {
-	if format == "" && m.template.source == "" {
+	if format == "" && m.template.plain() {
 		format = cria.OutputCompletion
 	}
 	return format.Adapter(m.describes())
@@ -73,7 +73,7 @@ func (m *LoadedModel) AdapterFor(format cria.OutputFormat) (cria.Adapter, error)
 
 // describes reports whether output fields are described to the model: that misleads
 // base models. A LoadedModel that is not from [Load] has no template.
-func (m *LoadedModel) describes() bool { return m.template != nil && m.template.source != "" }
+func (m *LoadedModel) describes() bool { return m.template != nil && !m.template.plain() }
 
 // Generate implements [cria.LM].
 func (m *LoadedModel) Generate(ctx context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {

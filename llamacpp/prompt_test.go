@@ -199,7 +199,7 @@ func TestBuiltinTemplatesKeepEveryMessage(t *testing.T) {
 	messages := []cria.Message{{Role: "system"}, {Role: "user"}, {Role: "assistant"}, {Role: "user"}}
 	var refused []string
 	for _, name := range llama.BuiltinChatTemplates() {
-		if _, err := (&chatTemplate{source: name}).layout(messages); err != nil {
+		if _, err := (&chatTemplate{builtin: name}).layout(messages); err != nil {
 			refused = append(refused, name)
 		}
 	}

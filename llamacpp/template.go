@@ -3,11 +3,13 @@ package llamacpp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/chattemplate"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/llama"
 )
@@ -17,19 +19,31 @@ import (
 const PlainText = "none"
 
 // chatTemplate turns conversations into the text that a model was trained on.
-// What surrounds the messages depends on the roles alone, so it is rendered
-// once for each sequence of roles and kept.
+// What surrounds the messages depends on the roles alone in nearly all templates,
+// so it is rendered once for each sequence of roles and kept. With neither jinja
+// nor builtin it is plain text.
 type chatTemplate struct {
-	source   string           // Jinja source or a built-in name; "" is plain text
+	jinja    *chattemplate.Template
+	builtin  string           // the name of one of llama.cpp's
+	source   string           // the text of jinja, or the name
+	bos, eos string           // texts of the tokens that templates may ask for
 	specials []engine.Special // the longest text first
 
 	mu      sync.Mutex
 	layouts map[string]*layout
 }
 
-// layout is a rendered conversation with its messages left out.
+func (t *chatTemplate) plain() bool { return t.jinja == nil && t.builtin == "" }
+
+// layout is a rendered conversation, with its messages left out unless it is
+// literal.
 type layout struct {
 	pieces []piece
+	opened string // what the template writes last and [layout.closeThinking] took away
+
+	// literal is whether the messages are text of the layout, as a template that
+	// changes their text makes them. It fits one conversation only.
+	literal bool
 }
 
 // piece is one of: a control token, the content of a message, or text. Only the
@@ -53,26 +67,61 @@ const (
 // otherwise pile up.
 const maxLayouts = 256
 
-// layout returns the layout of a conversation with these roles.
+// layout returns the layout of a conversation.
 func (t *chatTemplate) layout(messages []cria.Message) (*layout, error) {
-	var key strings.Builder
-	for _, m := range messages {
-		key.WriteByte(m.Role[0])
+	l, kept, err := t.ofRoles(messages)
+	if err != nil || t.jinja == nil || messages[0].Role == cria.RoleText {
+		return l, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if l, ok := t.layouts[key.String()]; ok {
+	// A template may look at what the messages say: to trim it, for one. What it
+	// really writes decides whether the layout is right.
+	text, err := t.write(messages)
+	if err != nil {
+		return nil, err
+	}
+	if kept && l.whole(messages) != text { // the date may be another by now
+		if l, err = t.renew(messages); err != nil {
+			return nil, err
+		}
+	}
+	if l.whole(messages) == text {
 		return l, nil
 	}
+	return t.literal(messages, text, l)
+}
+
+// ofRoles returns the layout of these roles, and whether it was kept from before.
+func (t *chatTemplate) ofRoles(messages []cria.Message) (l *layout, kept bool, err error) {
+	t.mu.Lock()
+	l, kept = t.layouts[roles(messages)]
+	t.mu.Unlock()
+	if !kept {
+		l, err = t.renew(messages)
+	}
+	return l, kept, err
+}
+
+// renew makes the layout of these roles and keeps it.
+func (t *chatTemplate) renew(messages []cria.Message) (*layout, error) {
 	l, err := t.render(messages)
 	if err != nil {
 		return nil, err
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.layouts == nil || len(t.layouts) >= maxLayouts {
 		t.layouts = map[string]*layout{}
 	}
-	t.layouts[key.String()] = l
+	t.layouts[roles(messages)] = l
 	return l, nil
+}
+
+func roles(messages []cria.Message) string {
+	var key strings.Builder
+	for _, m := range messages {
+		key.WriteByte(m.Role[0])
+	}
+	return key.String()
 }
 
 // checkRoles keeps what a template would silently drop or misplace out.
@@ -103,18 +152,34 @@ func (t *chatTemplate) render(messages []cria.Message) (*layout, error) {
 	if messages[0].Role == cria.RoleText {
 		return textLayout(len(messages)), nil
 	}
-	if t.source == "" {
+	if t.plain() {
 		return plainLayout(messages), nil
+	}
+	turns := slices.Clone(messages)
+	for i := range turns {
+		turns[i].Content = placeholder(i)
+	}
+	text, err := t.write(turns)
+	if err != nil {
+		return nil, err
+	}
+	return t.split(text, len(messages))
+}
+
+// write applies the template.
+func (t *chatTemplate) write(messages []cria.Message) (string, error) {
+	if t.jinja != nil {
+		return t.writeJinja(messages)
 	}
 	turns := make([]llama.ChatMessage, len(messages))
 	for i, m := range messages {
-		turns[i] = llama.ChatMessage{Role: string(m.Role), Content: placeholder(i)}
+		turns[i] = llama.ChatMessage{Role: string(m.Role), Content: m.Content}
 	}
-	text, err := llama.ChatApplyTemplate(t.source, turns, true)
+	text, err := llama.ChatApplyTemplate(t.builtin, turns, true)
 	if err != nil {
-		return nil, fmt.Errorf("applying the chat template: %w", err)
+		return "", fmt.Errorf("applying the chat template: %w", err)
 	}
-	return t.split(text, len(messages))
+	return text, nil
 }
 
 // split cuts rendered text into pieces.
@@ -133,6 +198,7 @@ func (t *chatTemplate) split(text string, messages int) (*layout, error) {
 		return nil, errors.New("applying the chat template: it changes the order of the messages")
 	}
 	l.pieces = append(l.pieces, t.splitControl(text)...)
+	l.closeThinking()
 	return l, nil
 }
 
@@ -193,10 +259,16 @@ func (l *layout) text(messages []cria.Message) string {
 	return b.String()
 }
 
+// whole is text with what closeThinking took away.
+func (l *layout) whole(messages []cria.Message) string { return l.text(messages) + l.opened }
+
 // stablePieces is how many pieces depend on the first n messages alone and end
 // at a control token, so that their tokens can be kept.
 func (l *layout) stablePieces(n int) int {
 	stable := 0
+	if l.literal {
+		return stable
+	}
 	for i, p := range l.pieces {
 		if p.kind == pieceMessage && p.message >= n {
 			break

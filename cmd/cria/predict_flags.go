@@ -50,7 +50,7 @@ func (f *predictFlags) add(cmd *cobra.Command, cache cria.CachePolicy) {
 	flags.StringVar(&f.format, "format", "", "how the reply is written: lines (name: value), json (an object), markers ([[ ## name ## ]], values of several lines), tags (<name>, the same) or completion (lines in one text without turns, for base models) (default: lines; completion if the model has no chat template)")
 	f.constraint.add(flags)
 	f.choice.add(flags)
-	flags.StringVar(&f.chatTemplate, "chat-template", "", "built-in chat template to use instead of the model's own, or \"none\"")
+	flags.StringVar(&f.chatTemplate, "chat-template", "", "chat template to use instead of the model's own: its text, the name of a built-in one, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
 	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
 	flags.BoolVar(&f.asShipped, "as-shipped", false, "load the model's own file, not the copy that computes faster here (see cria models --help)")
