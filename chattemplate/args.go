@@ -97,7 +97,7 @@ func (a *arguments) eval(r *run, s *scope) (*args, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := done.addNamed(v); err != nil {
+		if err := done.addNamed(r, v); err != nil {
 			return nil, err
 		}
 	}
@@ -105,10 +105,16 @@ func (a *arguments) eval(r *run, s *scope) (*args, error) {
 }
 
 // addNamed adds the members of a dict as named arguments.
-func (a *args) addNamed(v value) error {
+func (a *args) addNamed(r *run, v value) error {
 	d, ok := v.(*dict)
 	if !ok {
 		return fail("what stands behind ** has to be a dict, not %s", typeName(v))
+	}
+	if d.len() > maxArguments {
+		return &LimitError{Of: "arguments of a call", Limit: maxArguments}
+	}
+	if err := r.allocTimes(d.len(), 2*valueSize); err != nil {
+		return err
 	}
 	a.names, a.named = slices.Clip(a.names), slices.Clip(a.named)
 	for i, key := range d.keys {

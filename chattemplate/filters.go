@@ -86,6 +86,9 @@ func onText(name string, f func(string) string) filter {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.step(len(s)); err != nil { // letter by letter
+			return nil, err
+		}
 		return kind(f(s))
 	})
 }
@@ -402,7 +405,7 @@ func formatFilter(r *run, v value, a *args) (value, error) {
 		if len(a.positional) > 0 {
 			return nil, fail("can't handle positional and keyword arguments at the same time")
 		}
-		if with, err = makeDict(a); err != nil {
+		if with, err = makeDict(r, a); err != nil {
 			return nil, err
 		}
 	}

@@ -89,7 +89,7 @@ func (r *run) printf(format string, with value) (string, error) {
 				return "", fail("format requires a mapping")
 			}
 			if v, ok, _ = named.get(name); !ok {
-				return "", fail("the format's key %s is missing", quote(name))
+				return "", fail("the format's key %s is missing", brief(name))
 			}
 			after, byName = behind, true
 		}
@@ -174,7 +174,7 @@ func (r *run) printfValue(l layout, v value) (string, error) {
 		}
 	case 'f', 'F', 'e', 'E', 'g', 'G':
 	default:
-		return "", fail("unsupported format character %s", quote(string(rune(l.verb))))
+		return "", fail("unsupported format character %s", brief(string(rune(l.verb))))
 	}
 	if l.zero && l.align == '>' {
 		l.fill, l.align = "0", '='

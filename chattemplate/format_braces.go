@@ -50,7 +50,7 @@ func (r *run) formatField(field string, a *args, next *int) (string, error) {
 	field, spec, _ := strings.Cut(field, ":")
 	name, conversion, _ := strings.Cut(field, "!")
 	if strings.ContainsAny(name+spec, "{[") {
-		return "", fail("the format field %s is not known here: use names and attributes only", quote(name))
+		return "", fail("the format field %s is not known here: use names and attributes only", brief(name))
 	}
 	v, err := r.formatArgument(name, a, next)
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *run) formatArgument(name string, a *args, next *int) (value, error) {
 		copied := *a
 		found, ok := copied.take(first)
 		if !ok {
-			return nil, fail("the format's name %s is not given", quote(first))
+			return nil, fail("the format's name %s is not given", brief(first))
 		}
 		v = found
 	}
@@ -128,7 +128,7 @@ func (r *run) formatSpec(spec string, v value) (string, error) {
 	_, isInt := integer(v)
 	if s, ok := text(v); ok {
 		if l.verb != 0 && l.verb != 's' || l.align == '=' || l.sign != 0 || l.comma != 0 {
-			return "", fail("the format %s is not for strings", quote(spec))
+			return "", fail("the format %s is not for strings", brief(spec))
 		}
 		if l.precision >= 0 {
 			s = firstRunes(s, l.precision)
@@ -139,16 +139,16 @@ func (r *run) formatSpec(spec string, v value) (string, error) {
 		return r.pad(s, l.width, l.align, l.fill)
 	}
 	if !isFloat && !isInt {
-		return "", fail("a %s has no format %s", typeName(v), quote(spec))
+		return "", fail("a %s has no format %s", typeName(v), brief(spec))
 	}
 	if l.verb == 0 && isFloat && l.precision < 0 {
-		return "", fail("the format %s of a float needs a type, such as f", quote(spec))
+		return "", fail("the format %s of a float needs a type, such as f", brief(spec))
 	}
 	switch {
 	case l.verb == 0 && isInt:
 		l.verb = 'd'
 	case l.verb == 0:
-		return "", fail("the format %s of a float needs a type, such as f", quote(spec))
+		return "", fail("the format %s of a float needs a type, such as f", brief(spec))
 	case strings.IndexByte("dxXobfFeEgG%", l.verb) < 0:
 		return "", fail("Unknown format code '%c' for a number", l.verb)
 	}
@@ -195,7 +195,7 @@ func parseSpec(spec string) (layout, error) {
 		l.verb, s = s[0], s[1:]
 	}
 	if s != "" {
-		return l, fail("Invalid format specifier %s", quote(spec))
+		return l, fail("Invalid format specifier %s", brief(spec))
 	}
 	return l, nil
 }

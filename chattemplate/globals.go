@@ -8,7 +8,7 @@ const maxRange = 100_000
 // globals are the functions that every template has.
 var globals = map[string]*function{
 	"range":           {"range", makeRange},
-	"dict":            {"dict", func(_ *run, a *args) (value, error) { return makeDict(a) }},
+	"dict":            {"dict", func(r *run, a *args) (value, error) { return makeDict(r, a) }},
 	"namespace":       {"namespace", makeNamespace},
 	"raise_exception": {"raise_exception", raise},
 	"strftime_now":    {"strftime_now", strftimeNow},
@@ -52,8 +52,15 @@ func makeRange(_ *run, a *args) (value, error) {
 }
 
 // makeDict is dict(mapping or pairs, name=value, ...).
-func makeDict(a *args) (*dict, error) {
+func makeDict(r *run, a *args) (*dict, error) {
 	d := newDict()
+	for _, from := range a.positional {
+		if n, ok := size(from); ok {
+			if err := r.allocTimes(n, 4*valueSize); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if len(a.positional) > 1 {
 		return nil, fail("dict expected at most 1 argument, got %d", len(a.positional))
 	}
@@ -88,7 +95,7 @@ func makeDict(a *args) (*dict, error) {
 }
 
 func makeNamespace(r *run, a *args) (value, error) {
-	d, err := makeDict(a)
+	d, err := makeDict(r, a)
 	if err != nil {
 		return nil, err
 	}

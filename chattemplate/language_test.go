@@ -41,6 +41,7 @@ var languageTests = []struct{ name, template, want string }{
 	{"undefined", "[{{ x }}{{ (x.y is defined) if x is defined }}{% for i in x %}{% endfor %}{{ x|length }}{{ x or 1 }}]", "[01]"},
 	{"attribute of undefined", "a\n{{ x.y }}", "error: line 2: 'x' is undefined"},
 	{"attribute of an attribute", "{{ messages[0].x.y }}", "error: line 1: 'dict object' has no attribute 'x'"},
+	{"attribute of an element", "{{ messages[7].x }}", "error: line 1: list object has no element 7"},
 	{"sum with undefined", "{{ 'a' + x }}", "error: line 1: 'x' is undefined"},
 	{"arithmetic", "{{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 3 ** 2 }} {{ -2 ** 2 }} {{ 2 ** -1 }} {{ 7.5 % -2 }} {{ 1 - -1 }}", "3 -4 2 3.5 64 4 0.5 -0.5 2"},
 	{"division by zero", "{{ 1 // 0 }}", "error: line 1: division by zero"},

@@ -29,6 +29,8 @@ const (
 const (
 	maxSource  = 1 << 20 // bytes
 	maxNesting = 300     // of blocks and expressions within each other, and terms in a row
+
+	maxArguments = 1000 // of a call, and parameters of a macro
 )
 
 // valueSize is what a value in a list costs, in bytes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +15,10 @@ import (
 func TestLimits(t *testing.T) {
 	doubling := func(body string) string {
 		return "{% set ns = namespace(x=" + body + ") %}{% for i in range(1000) %}{% set ns.x = "
+	}
+	var manyNames string
+	for i := range 2000 {
+		manyNames += fmt.Sprintf("a%d,", i)
 	}
 	for name, source := range map[string]string{
 		"long loops":            strings.Repeat("{% for i in range(100000) %}", 4) + strings.Repeat("{% endfor %}", 4),
@@ -59,6 +64,13 @@ func TestLimits(t *testing.T) {
 		"many minuses":          "{{ " + strings.Repeat("-", 100000) + "1 }}",
 		"many ifs":              "{{ 1" + strings.Repeat(" if 1", 100000) + " }}",
 		"many elses":            "{{ 1" + strings.Repeat(" if 0 else 1", 50000) + " }}",
+		"many strings":          "{{ " + strings.Repeat("'' ", 300000) + "}}{{ 'a' * 1000000000 }}",
+		"many arguments":        "{{ f(" + strings.Repeat("1,", 100000) + ") }}",
+		"many parameters":       "{% macro f(" + manyNames + ") %}",
+		"many named arguments":  "{{ dict(**dict((range(100000)|map('string')|batch(2)|map('join')|list))) }}",
+		"JSON of a long string": "{% set x = '\x01' * 10000000 %}{{ x|tojson }}",
+		"repr of a long string": "{% set x = '\x01' * 10000000 %}{{ [x] }}",
+		"title":                 "{% set x = 'あ' * 10000000 %}{{ x|title }}{{ x.title() }}",
 		"a large source":        strings.Repeat("a", 2<<20),
 	} {
 		t.Run(name, func(t *testing.T) {

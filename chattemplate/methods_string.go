@@ -66,6 +66,9 @@ func ofText(name string, f func(string) string) stringMethod {
 		if err := r.alloc(2 * len(s)); err != nil {
 			return nil, err
 		}
+		if err := r.step(len(s)); err != nil { // letter by letter
+			return nil, err
+		}
 		return like(v, f(s)), nil
 	}
 }

@@ -378,6 +378,9 @@ func (p *parser) signature(def *macroDef) error {
 	}
 	mark := len(p.unknown)
 	for !p.isOp(")") {
+		if len(def.params) == maxArguments {
+			return &LimitError{Line: def.line, Of: "parameters", Limit: maxArguments}
+		}
 		if len(def.params) > 0 {
 			if err := p.wantOp(","); err != nil {
 				return err

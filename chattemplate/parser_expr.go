@@ -1,6 +1,9 @@
 package chattemplate
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // constants are the names that are values.
 var constants = map[string]value{"true": true, "True": true, "false": false, "False": false, "none": nil, "None": nil}
@@ -222,11 +225,11 @@ func (p *parser) primary() (expr, error) {
 		}
 		return &nameExpr{t.text}, nil
 	case t.kind == tokenString:
-		text := ""
+		var text strings.Builder
 		for p.cur().kind == tokenString {
-			text += p.next().text
+			text.WriteString(p.next().text)
 		}
-		return &constExpr{text}, nil
+		return &constExpr{text.String()}, nil
 	case t.kind == tokenInt:
 		p.pos++
 		n, err := parseInt(t.text)
@@ -389,6 +392,9 @@ func (p *parser) subscript(of expr) (expr, error) {
 func (p *parser) arguments() (a arguments, err error) {
 	open := p.next()
 	for n := 0; !p.isOp(")"); n++ {
+		if n == maxArguments {
+			return a, &LimitError{Line: open.line, Of: "arguments of a call", Limit: maxArguments}
+		}
 		if n > 0 {
 			if err := p.wantOp(","); err != nil {
 				return a, err

@@ -57,8 +57,14 @@ func (o *output) repr(v value) error {
 	case float64:
 		return o.write(formatFloat(v))
 	case string:
+		if err := o.r.allocTimes(len(v), 4); err != nil {
+			return err
+		}
 		return o.write(quote(v))
 	case markup:
+		if err := o.r.allocTimes(len(v), 4); err != nil {
+			return err
+		}
 		return o.write("Markup(" + quote(string(v)) + ")")
 	case *undefined:
 		return o.write("Undefined")
@@ -169,6 +175,9 @@ func formatFloat(f float64) string {
 	}
 	return s
 }
+
+// brief is quote for messages.
+func brief(s string) string { return quote(firstRunes(s, 100)) }
 
 // quote is Python's repr of a string.
 func quote(s string) string {

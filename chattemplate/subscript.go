@@ -145,7 +145,7 @@ func method[T any](v T, name string, methods map[string]func(r *run, v T, a *arg
 
 // unsafe is what a template gets for what it may not have; using it is an error.
 func unsafe(v value, name string) value {
-	return &undefined{hint: "access to attribute " + quote(name) + " of '" + typeName(v) + "' object is unsafe."}
+	return &undefined{hint: "access to attribute " + brief(name) + " of '" + typeName(v) + "' object is unsafe."}
 }
 
 // slice is v[start:stop:step].

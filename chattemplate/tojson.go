@@ -225,6 +225,12 @@ func (w *jsonWriter) string(s string) error {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, c := range s {
+		if b.Len() > 4096 {
+			if err := w.write(b.String()); err != nil {
+				return err
+			}
+			b.Reset()
+		}
 		escape, ok := jsonEscapes[c]
 		switch {
 		case ok:

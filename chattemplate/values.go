@@ -1,6 +1,7 @@
 package chattemplate
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -56,11 +57,15 @@ func (u *undefined) err() error {
 	case u.hint != "":
 		return fail("%s", u.hint)
 	case u.top:
-		return fail("%s is undefined", quote(name))
+		return fail("%s is undefined", brief(name))
 	case isName:
-		return fail("'%s' has no attribute %s", objectName(u.of), quote(name))
+		return fail("'%s' has no attribute %s", objectName(u.of), brief(name))
 	default:
-		return fail("%s has no element %v", objectName(u.of), u.part)
+		part := typeName(u.part)
+		if n, ok := integer(u.part); ok {
+			part = strconv.FormatInt(n, 10)
+		}
+		return fail("%s has no element %s", objectName(u.of), part)
 	}
 }
 
