@@ -396,7 +396,10 @@ func wordCount(r *run, v value) (value, error) {
 }
 
 func formatFilter(r *run, v value, a *args) (value, error) {
-	s, kind, err := r.soft(v)
+	if err := unmarked(v); err != nil {
+		return nil, err
+	}
+	s, err := r.str(v)
 	if err != nil {
 		return nil, err
 	}
@@ -410,8 +413,5 @@ func formatFilter(r *run, v value, a *args) (value, error) {
 		}
 	}
 	formatted, err := r.printf(s, with)
-	if err != nil {
-		return nil, err
-	}
-	return kind(formatted)
+	return formatted, err
 }

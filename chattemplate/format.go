@@ -57,6 +57,14 @@ func (l *layout) number(s string) (n int, rest string, err error) {
 	return n, rest, nil
 }
 
+// unmarked refuses formats that are markup, which would escape what they get.
+func unmarked(format value) error {
+	if _, ok := format.(markup); ok {
+		return fail("a string that |safe or |escape has marked cannot be a format here")
+	}
+	return nil
+}
+
 // printf is Python's % of a string.
 func (r *run) printf(format string, with value) (string, error) {
 	out := &output{r: r}

@@ -8,6 +8,9 @@ import (
 
 // formatMethod is Python's str.format.
 func formatMethod(r *run, v value, a *args) (value, error) {
+	if err := unmarked(v); err != nil {
+		return nil, err
+	}
 	s, _ := text(v)
 	out := &output{r: r}
 	next := 0
@@ -42,7 +45,7 @@ func formatMethod(r *run, v value, a *args) (value, error) {
 		}
 		s = s[end+1:]
 	}
-	return like(v, out.text.String()), nil
+	return out.text.String(), nil
 }
 
 // formatField writes one {name!conversion:layout}.

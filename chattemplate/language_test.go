@@ -1,6 +1,7 @@
 package chattemplate
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -173,4 +174,22 @@ func TestLanguage(t *testing.T) {
 		})
 	}
 	t.Run("as Jinja", func(t *testing.T) { compareAll(t, cases) })
+}
+
+// Each line is a template, as a string of JSON. What they give is what Jinja says.
+//
+//go:embed testdata/templates.jsonl
+var oracleTemplates string
+
+func TestAsJinja(t *testing.T) {
+	var cases []oracleCase
+	for d := json.NewDecoder(strings.NewReader(oracleTemplates)); d.More(); {
+		c := oracleCase{Variables: oracleVariables{Messages: json.RawMessage(languageMessages), Tools: json.RawMessage(languageTools)}}
+		if err := d.Decode(&c.Template); err != nil {
+			t.Fatal(err)
+		}
+		c.name = c.Template
+		cases = append(cases, c)
+	}
+	compareAll(t, cases)
 }

@@ -295,7 +295,7 @@ func replaceMethod(r *run, v value, a *args) (value, error) {
 	}
 	s, _ := text(v)
 	if _, ok := v.(markup); ok {
-		old, new = escapeHTML(b[0], old), escapeHTML(b[1], new)
+		new = escapeHTML(b[1], new)
 	}
 	replaced, err := r.replace(s, old, new, limit)
 	if err != nil {

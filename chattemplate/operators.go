@@ -66,8 +66,11 @@ func (r *run) operate(op string, a, b value) (value, error) {
 		}
 	case "%":
 		if s, ok := text(a); ok {
+			if err := unmarked(a); err != nil {
+				return nil, err
+			}
 			formatted, err := r.printf(s, b)
-			return like(a, formatted), err
+			return formatted, err
 		}
 	}
 	return nil, unsupported(op, a, b)

@@ -148,10 +148,7 @@ func splitSpace(s string, limit int) (parts []string) {
 	for s != "" {
 		i := strings.IndexFunc(s, isSpace)
 		if limit == 0 || i < 0 {
-			if limit == 0 {
-				s = strings.TrimRightFunc(s, isSpace)
-			}
-			return append(parts, s)
+			return append(parts, s) // with the space at its other end
 		}
 		parts = append(parts, s[:i])
 		s = strings.TrimLeftFunc(s[i:], isSpace)
@@ -166,9 +163,6 @@ func splitSpaceRight(s string, limit int) (parts []string) {
 	for s != "" {
 		i := strings.LastIndexFunc(s, isSpace)
 		if limit == 0 || i < 0 {
-			if limit == 0 {
-				s = strings.TrimLeftFunc(s, isSpace)
-			}
 			parts = append(parts, s)
 			break
 		}
