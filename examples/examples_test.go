@@ -19,6 +19,7 @@ func TestExamples(t *testing.T) {
 		"classify":  "positive\n",
 		"compare":   "Attempt: ",
 		"extract":   "{Customer:Eva Novak Items:[{Product:table Quantity:5} {Product:plate Quantity:20}] Express:true}\n",
+		"from_dspy": "2 demonstrations; instruction: Say whether the review is good.\nnegative\n",
 		"majority":  "Most: Paris\n",
 		"nearest":   "Topic: science\n",
 		"parallel":  "\"\": the review is empty\n",
@@ -26,6 +27,7 @@ func TestExamples(t *testing.T) {
 		"question":  "Paris",
 		"reasoning": "Answer: 12",
 		"refine":    "ram", // the word that it is told to use
+		"two_step":  "City: Paris\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "run", "./"+name)

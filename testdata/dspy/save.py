@@ -1,4 +1,5 @@
-"""Writes the program states beside this file, as DSPy 3.4 saves them.
+"""Writes the program states beside this file, and that of examples/from_dspy, as DSPy
+3.4 saves them.
 
     pip install dspy==3.4.1 && python testdata/dspy/save.py
 
@@ -44,3 +45,7 @@ def pipeline():
 
 pipeline().save(HERE / "pipeline.json")
 dspy.Predict("question -> answer").save(HERE / "predict.json")
+
+classify = dspy.Predict(Classify)
+classify.demos = pipeline().classify.demos
+classify.save(HERE.parent.parent / "examples" / "from_dspy" / "program.json")
