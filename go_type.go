@@ -49,6 +49,8 @@ func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
 		t = t.Elem()
 	}
 	switch {
+	case t == historyType:
+		return Type{Kind: KindHistory}, nil
 	case t == rawMessage:
 		return Type{Kind: KindJSON}, nil
 	case t.Kind() == reflect.Interface && t.NumMethod() == 0:

@@ -17,14 +17,18 @@ func (s *Signature) CheckInputs(ex Example) error {
 	known := 0
 	for _, f := range s.inputs {
 		value, ok := ex[f.Name]
-		if !ok && !f.Optional {
+		if !ok && !f.Optional && f.Type.Kind != KindHistory {
 			errs = append(errs, fmt.Errorf("input %q is missing", f.Name))
 		}
 		if !ok {
 			continue
 		}
 		known++
-		if err := f.checkInput(value); err != nil {
+		check := f.checkInput
+		if f.Type.Kind == KindHistory {
+			check = s.checkHistory
+		}
+		if err := check(value); err != nil {
 			errs = append(errs, fmt.Errorf("input %q: %w", f.Name, err))
 		}
 	}

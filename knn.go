@@ -33,10 +33,10 @@ func NewKNN(ctx context.Context, embedder Embedder, sig *Signature, k int, examp
 	if k < 1 {
 		return nil, fmt.Errorf("finding %d nearest examples: there must be at least 1", k)
 	}
-	if len(sig.inputs) == 0 {
+	if len(sig.shown()) == 0 {
 		return nil, errors.New("finding the nearest examples: the signature has no inputs")
 	}
-	n := &KNN{embedder: embedder, inputs: sig.inputs, k: k, examples: slices.Clone(examples)}
+	n := &KNN{embedder: embedder, inputs: sig.shown(), k: k, examples: slices.Clone(examples)}
 	texts := make([]string, len(examples))
 	for i, example := range examples {
 		text, err := n.text(example)

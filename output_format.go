@@ -67,14 +67,17 @@ func format(n notation, sig *Signature, inputs Example) (*Request, error) {
 	if err := sig.CheckInputs(inputs); err != nil {
 		return nil, err
 	}
-	user, err := n.inputs(sig.inputs, inputs)
+	user, err := n.inputs(sig.shown(), inputs)
 	if err != nil {
 		return nil, &InputError{Errs: []error{err}}
 	}
 	f := frameOf(n, sig)
 	req := &Request{Chat: Chat{Prefix: f.prefix}, Prefill: f.opening, Output: f.output}
+	for _, record := range sig.history(inputs) {
+		req.Chat.Turns = append(req.Chat.Turns, exchange(n, sig, record)...)
+	}
 	if user != "" {
-		req.Chat.Turns = []Message{n.message(RoleUser, user)}
+		req.Chat.Turns = append(req.Chat.Turns, n.message(RoleUser, user))
 	}
 	return req, nil
 }
@@ -92,13 +95,18 @@ func frameOf(n notation, sig *Signature) *frame {
 	}
 	messages := []Message{n.message(RoleSystem, instruction(n, sig))}
 	for _, demo := range sig.demos {
-		if user, _ := n.inputs(sig.inputs, demo); user != "" {
-			messages = append(messages, n.message(RoleUser, user))
-		}
-		messages = append(messages, n.message(RoleAssistant, n.demo(sig.outputs, demo)))
+		messages = append(messages, exchange(n, sig, demo)...)
 	}
 	f, _ := sig.frames.LoadOrStore(n, &frame{NewPrefix(messages...), n.opening(sig.outputs), n.constraint(sig.outputs)})
 	return f.(*frame)
+}
+
+// exchange writes the turns of inputs and outputs that were checked.
+func exchange(n notation, sig *Signature, record Example) (messages []Message) {
+	if user, _ := n.inputs(sig.shown(), record); user != "" {
+		messages = append(messages, n.message(RoleUser, user))
+	}
+	return append(messages, n.message(RoleAssistant, n.demo(sig.outputs, record)))
 }
 
 func instruction(n notation, sig *Signature) string {

@@ -152,7 +152,7 @@ func (p *Predictor) params() (Params, error) {
 // field to be written.
 func (s *Signature) writtenDemo(demo Example) (Example, error) {
 	written := Example{}
-	for _, f := range slices.Concat(s.inputs, s.outputs) {
+	for _, f := range slices.Concat(s.shown(), s.outputs) {
 		value, ok := demo[f.Name]
 		if !ok || value == nil {
 			continue

@@ -47,6 +47,9 @@ func (s *Signature) validate(inputs, outputs []Field) error {
 	if err := validateFields(inputs, used, 0); err != nil {
 		return at("inputs", err)
 	}
+	if err := validateHistory(inputs, outputs); err != nil {
+		return err
+	}
 	return at("outputs", validateFields(outputs, used, 0))
 }
 
@@ -67,10 +70,11 @@ func (s *Signature) Instruction() string {
 		return s.instruction
 	}
 	outputs := enumerate(s.outputs)
-	if len(s.inputs) == 0 {
+	inputs := s.shown()
+	if len(inputs) == 0 {
 		return "Give the " + outputs + "."
 	}
-	return "Read the " + enumerate(s.inputs) + " and give the " + outputs + "."
+	return "Read the " + enumerate(inputs) + " and give the " + outputs + "."
 }
 
 // enumerate writes names as prose: "a", "a and b", "a, b and c".

@@ -26,13 +26,14 @@ func (s *Signature) WithDemos(demos ...Example) (*Signature, error) {
 }
 
 func (s *Signature) checkDemo(demo Example) error {
-	if len(s.inputs) > 0 && !demo.hasAny(s.inputs) {
-		return fmt.Errorf("it has no input field (want %s)", enumerate(s.inputs))
+	inputs := s.shown()
+	if len(inputs) > 0 && !demo.hasAny(inputs) {
+		return fmt.Errorf("it has no input field (want %s)", enumerate(inputs))
 	}
 	if !demo.hasAny(s.outputs) {
 		return fmt.Errorf("it has no output field (want %s)", enumerate(s.outputs))
 	}
-	for _, f := range slices.Concat(s.inputs, s.outputs) {
+	for _, f := range slices.Concat(inputs, s.outputs) {
 		if err := f.checkDemo(demo[f.Name]); err != nil {
 			return fmt.Errorf("field %q: %w", f.Name, err)
 		}

@@ -190,7 +190,7 @@ func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
 		return t, false, p.errorAt(start, "the type is nested too deeply")
 	}
 	name := p.word()
-	if (name == "typing" || name == "datetime") && p.take(".") { // Python's modules
+	if (name == "typing" || name == "datetime" || name == "dspy") && p.take(".") { // Python's modules
 		name = p.word()
 	}
 	switch name {
@@ -198,6 +198,8 @@ func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
 		t.Kind = Kind(name)
 	case "Any", "any", "object":
 		t.Kind = KindAny
+	case "History":
+		t.Kind = KindHistory
 	case "JSON":
 		t.Kind = KindJSON
 	case "list", "List":

@@ -28,6 +28,8 @@ const (
 	KindDate     Kind = "date"      // a time.Time at midnight UTC, written 2026-01-31
 	KindDuration Kind = "timedelta" // a time.Duration, written 1h30m; see [DurationPattern]
 	KindUnion    Kind = "Union"     // one of several objects, told apart by a member
+
+	KindHistory Kind = "History" // a [History]; an input only
 )
 
 // Type says what values a [Field] can hold. The zero value is not valid; see
@@ -121,6 +123,10 @@ func (t Type) validate(depth int) error {
 	var err error
 	switch t.Kind {
 	case KindString, KindInt, KindFloat, KindBool, KindAny, KindJSON, KindDateTime, KindDate, KindDuration:
+	case KindHistory:
+		if depth > 0 {
+			return errors.New("a history is an input of its own, not part of another type")
+		}
 	case KindList, KindDict:
 		if t.Elem == nil {
 			return fmt.Errorf("a %s needs the type of its elements", t.Kind)
