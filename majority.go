@@ -38,14 +38,20 @@ func asJSON[T any](v T) string {
 // Call implements [Module]. Attempts that fail have no vote; if all fail, the error is an
 // *[AttemptsError].
 func (m *Majority[In, Out]) Call(ctx context.Context, in In) (Out, error) {
-	numbers := make([]int, m.n)
+	answers, err := attempts(ctx, m.Module, m.n, in)
+	return MostFrequent(answers, m.key), err
+}
+
+// attempts calls a module n times at once and returns what succeeded, in order; if nothing
+// did, the error is an *[AttemptsError].
+func attempts[In, Out any](ctx context.Context, m Module[In, Out], n int, in In) (answers []Out, err error) {
+	numbers := make([]int, n)
 	for i := range numbers {
 		numbers[i] = i
 	}
-	attempt := Func[int, Out](func(ctx context.Context, i int) (Out, error) { return m.Module.Call(rollout(ctx, i), in) })
-	var answers []Out
+	attempt := Func[int, Out](func(ctx context.Context, i int) (Out, error) { return m.Call(rollout(ctx, i), in) })
 	var errs []error
-	for _, o := range Map(ctx, attempt, numbers, &MapOptions{Concurrency: m.n}) {
+	for _, o := range Map(ctx, attempt, numbers, &MapOptions{Concurrency: n}) {
 		if o.Err != nil {
 			errs = append(errs, o.Err)
 			continue
@@ -53,10 +59,9 @@ func (m *Majority[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 		answers = append(answers, o.Value)
 	}
 	if len(answers) == 0 {
-		var none Out
-		return none, &AttemptsError{errs}
+		return nil, &AttemptsError{errs}
 	}
-	return MostFrequent(answers, m.key), nil
+	return answers, nil
 }
 
 // MostFrequent returns the first of the values whose key is most frequent, the zero value

@@ -58,24 +58,9 @@ func attemptName(i int) string { return fmt.Sprintf("attempt_%d", i+1) }
 // Call implements [Module]. Attempts that fail are left out; if all fail, the error is an
 // *[AttemptsError].
 func (m *MultiChainComparison[In, Out]) Call(ctx context.Context, in In) (Reasoned[Out], error) {
-	attempt := Func[int, Reasoned[Out]](func(ctx context.Context, i int) (Reasoned[Out], error) {
-		return m.Attempt.Call(rollout(ctx, i), in)
-	})
-	numbers := make([]int, m.n)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	var answers []Reasoned[Out]
-	var errs []error
-	for _, o := range Map(ctx, attempt, numbers, &MapOptions{Concurrency: m.n}) {
-		if o.Err != nil {
-			errs = append(errs, o.Err)
-			continue
-		}
-		answers = append(answers, o.Value)
-	}
-	if len(answers) == 0 {
-		return Reasoned[Out]{}, &AttemptsError{errs}
+	answers, err := attempts(ctx, m.Attempt, m.n, in)
+	if err != nil {
+		return Reasoned[Out]{}, err
 	}
 	return m.Choose(ctx, in, answers)
 }
