@@ -99,6 +99,10 @@ func (d *digester) value(v reflect.Value, depth int) {
 		d.buf = append(d.buf, 'p')
 		d.value(v.Elem(), depth)
 	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+			d.text(string(v.Bytes()))
+			return
+		}
 		d.number('l', uint64(v.Len()))
 		for i := range v.Len() {
 			d.value(v.Index(i), depth)

@@ -37,6 +37,7 @@ func fullRequest() *Request {
 		Thinking: "t",
 		Think:    true,
 		Output:   Constraint{{Literal: "l", As: AsBlock}, {Hole: &hole, As: AsJSON}},
+		Images:   []Image{{"image/png", []byte("x")}},
 		Tools:    []Tool{fakeTool{"n", "d"}},
 		Stop:     []string{"x", "y"}, MaxTokens: 1,
 		Sampling:     &Sampling{Temperature: 1, TopK: 1, TopP: 0.5, MinP: 0.5, RepeatPenalty: 2, Seed: new(uint32(1))},

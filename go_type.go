@@ -49,6 +49,8 @@ func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
 		t = t.Elem()
 	}
 	switch {
+	case t == imageType:
+		return Type{Kind: KindImage}, nil
 	case t == historyType:
 		return Type{Kind: KindHistory}, nil
 	case t == rawMessage:

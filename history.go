@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -40,18 +41,21 @@ func (s *Signature) shown() []Field {
 
 func isHistory(f Field) bool { return f.Type.Kind == KindHistory }
 
-func validateHistory(inputs, outputs []Field) error {
+// validateOneWay reports what can only be an input, in the wrong place.
+func validateOneWay(inputs, outputs []Field) error {
 	histories := 0
 	for _, f := range inputs {
 		if isHistory(f) {
 			histories++
 		}
 		if histories > 1 {
-			return &DeclarationError{Field: f.Name, Path: "inputs", Err: fmt.Errorf("it is a second history; there can be one")}
+			return &DeclarationError{Field: f.Name, Path: "inputs", Err: errors.New("it is a second History; there can be one")}
 		}
 	}
-	if at := slices.IndexFunc(outputs, isHistory); at >= 0 {
-		return &DeclarationError{Field: outputs[at].Name, Path: "outputs", Err: fmt.Errorf("a history is an input, not an output")}
+	for _, f := range outputs {
+		if isHistory(f) || f.Type.Kind == KindImage {
+			return &DeclarationError{Field: f.Name, Path: "outputs", Err: fmt.Errorf("%s is an input, not an output", f.Type.Kind)}
+		}
 	}
 	return nil
 }

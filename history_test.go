@@ -81,7 +81,7 @@ func TestHistoryErrors(t *testing.T) {
 		"an object": second(SignatureOf[within, answer]("")),
 		"in text":   second(ParseSignature("q -> h: History")),
 	} {
-		if err == nil || !strings.Contains(err.Error(), "history") {
+		if err == nil || !strings.Contains(err.Error(), "History") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -25,8 +25,11 @@ func (s *Signature) CheckInputs(ex Example) error {
 		}
 		known++
 		check := f.checkInput
-		if f.Type.Kind == KindHistory {
+		switch f.Type.Kind {
+		case KindHistory:
 			check = s.checkHistory
+		case KindImage:
+			check = f.checkImage
 		}
 		if err := check(value); err != nil {
 			errs = append(errs, fmt.Errorf("input %q: %w", f.Name, err))

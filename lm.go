@@ -37,6 +37,10 @@ type Request struct {
 	// signature: requests share it, and nobody may change it.
 	Output Constraint
 
+	// Images are what the model is shown, in the order of "[image 1]", "[image 2]" in the
+	// last turn. An LM that is no [ImageReader] never has any.
+	Images []Image
+
 	// Tools are what the model may call; an LM that cannot call tools refuses
 	// the request.
 	Tools []Tool

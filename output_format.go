@@ -67,12 +67,13 @@ func format(n notation, sig *Signature, inputs Example) (*Request, error) {
 	if err := sig.CheckInputs(inputs); err != nil {
 		return nil, err
 	}
-	user, err := n.inputs(sig.shown(), inputs)
+	shown, images := sig.withoutImages(inputs)
+	user, err := n.inputs(sig.shown(), shown)
 	if err != nil {
 		return nil, &InputError{Errs: []error{err}}
 	}
 	f := frameOf(n, sig)
-	req := &Request{Chat: Chat{Prefix: f.prefix}, Prefill: f.opening, Output: f.output}
+	req := &Request{Chat: Chat{Prefix: f.prefix}, Prefill: f.opening, Output: f.output, Images: images}
 	for _, record := range sig.history(inputs) {
 		req.Chat.Turns = append(req.Chat.Turns, exchange(n, sig, record)...)
 	}

@@ -179,6 +179,9 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 	if err != nil {
 		return scope, nil, err
 	}
+	if len(req.Images) > 0 && !readsImages(scope.LM) {
+		return scope, nil, &InputError{[]error{errNoImages}}
+	}
 	req.Sampling, req.MaxTokens, req.CloseOnLimit = scope.Sampling, scope.MaxTokens, scope.CloseOnLimit
 	return scope, req, scope.identify(req)
 }

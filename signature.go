@@ -47,7 +47,7 @@ func (s *Signature) validate(inputs, outputs []Field) error {
 	if err := validateFields(inputs, used, 0); err != nil {
 		return at("inputs", err)
 	}
-	if err := validateHistory(inputs, outputs); err != nil {
+	if err := validateOneWay(inputs, outputs); err != nil {
 		return err
 	}
 	return at("outputs", validateFields(outputs, used, 0))

@@ -44,6 +44,9 @@ func (s *Signature) checkDemo(demo Example) error {
 // checkDemo reports a value that a reply could not have: what a demonstration shows is
 // what a model will write.
 func (f Field) checkDemo(value any) error {
+	if f.Type.Kind == KindImage && value != nil {
+		return errors.New("demonstrations and histories cannot have images")
+	}
 	text, err := f.Text(value)
 	switch {
 	case err != nil:

@@ -198,8 +198,8 @@ func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
 		t.Kind = Kind(name)
 	case "Any", "any", "object":
 		t.Kind = KindAny
-	case "History":
-		t.Kind = KindHistory
+	case "History", "Image":
+		t.Kind = Kind(name)
 	case "JSON":
 		t.Kind = KindJSON
 	case "list", "List":

@@ -30,6 +30,7 @@ const (
 	KindUnion    Kind = "Union"     // one of several objects, told apart by a member
 
 	KindHistory Kind = "History" // a [History]; an input only
+	KindImage   Kind = "Image"   // an [Image]; an input only
 )
 
 // Type says what values a [Field] can hold. The zero value is not valid; see
@@ -123,9 +124,9 @@ func (t Type) validate(depth int) error {
 	var err error
 	switch t.Kind {
 	case KindString, KindInt, KindFloat, KindBool, KindAny, KindJSON, KindDateTime, KindDate, KindDuration:
-	case KindHistory:
+	case KindHistory, KindImage:
 		if depth > 0 {
-			return errors.New("a history is an input of its own, not part of another type")
+			return fmt.Errorf("%s is an input of its own, not part of another type", t.Kind)
 		}
 	case KindList, KindDict:
 		if t.Elem == nil {

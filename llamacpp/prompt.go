@@ -47,6 +47,8 @@ func checkRequest(req *cria.Request) error {
 	switch {
 	case req == nil:
 		return wrap(ErrInvalidParameter, errors.New("the request is nil"))
+	case len(req.Images) > 0:
+		return wrap(ErrInvalidParameter, fmt.Errorf("%d images were given, but the model cannot see any", len(req.Images)))
 	case len(req.Tools) > 0:
 		return wrap(ErrInvalidParameter, fmt.Errorf("%d tools were given, but the model cannot call tools; call it without", len(req.Tools)))
 	case req.MaxTokens < 0:

@@ -171,6 +171,7 @@ func TestBadRequests(t *testing.T) {
 		"bad constraint":        {cria.Request{Chat: chat, Output: cria.Constraint{{Hole: &cria.Field{Type: cria.Type{Kind: cria.KindLiteral}}}}}, ErrInvalidParameter},
 		"negative temperature":  {cria.Request{Chat: chat, Sampling: &cria.Sampling{Temperature: -1}}, ErrInvalidParameter},
 		"empty stop text":       {cria.Request{Chat: chat, Stop: []string{""}}, ErrInvalidParameter},
+		"images":                {cria.Request{Chat: chat, Images: []cria.Image{{}}}, ErrInvalidParameter},
 		"tools":                 {cria.Request{Chat: chat, Tools: []cria.Tool{noTool{}}}, ErrInvalidParameter},
 	} {
 		var got error
