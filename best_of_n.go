@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Score says how good an output is.
@@ -71,7 +72,7 @@ func (b *BestOfN[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var errs []error
 	attempt := ctx
 	for i := range b.n {
-		out, s, err := b.attempt(rollout(attempt, i), in)
+		out, s, err := b.attempt(ctx, rollout(attempt, i), in)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("attempt %d: %w", i+1, err))
 			if over(ctx, err) {
@@ -85,8 +86,8 @@ func (b *BestOfN[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 		if s.Value >= b.threshold {
 			break
 		}
-		if b.refine {
-			attempt = withHint(ctx, s.Feedback)
+		if hint := strings.TrimSpace(s.Feedback); b.refine && hint != "" {
+			attempt = withHint(ctx, hint)
 		}
 	}
 	if !found {
@@ -95,8 +96,9 @@ func (b *BestOfN[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	return best, nil
 }
 
-func (b *BestOfN[In, Out]) attempt(ctx context.Context, in In) (Out, Score, error) {
-	out, err := safely(ctx, b.Module, in)
+// attempt calls the module in a context of its own; what judges it has the call's.
+func (b *BestOfN[In, Out]) attempt(ctx, own context.Context, in In) (Out, Score, error) {
+	out, err := safely(own, b.Module, in)
 	if err != nil {
 		return out, Score{}, err
 	}
@@ -111,22 +113,28 @@ func over(ctx context.Context, err error) bool {
 }
 
 // rollout returns a context whose calls are the attempt of a number; those of number 0
-// are ordinary calls.
+// are ordinary calls, unless they are within another attempt.
 func rollout(ctx context.Context, number int) context.Context {
-	if number == 0 {
+	const prime = 1_000_003 // so that attempts within attempts have numbers of their own
+	if number += scopeOf(ctx).Rollout * prime; number == 0 {
 		return ctx
 	}
-	outer, sampling := scopeOf(ctx), Sampling{}
-	if outer.Sampling != nil {
-		sampling = *outer.Sampling
+	return With(ctx, Scope{Rollout: number, attempt: true})
+}
+
+// attemptSampling is how an attempt samples in place of the call's sampling. Without a
+// seed the rollout is the seed.
+func attemptSampling(call *Sampling, rollout int) *Sampling {
+	s := Sampling{}
+	if call != nil {
+		s = *call
 	}
-	if sampling.Temperature == 0 {
-		sampling.Temperature = 1
+	if s.Temperature == 0 {
+		s.Temperature = 1
 	}
-	if sampling.Seed != nil {
-		seed := *sampling.Seed + uint32(number)
-		sampling.Seed = &seed
-	} // else the rollout is the seed
-	const prime = 1_000_003 // so that attempts within attempts have numbers of their own
-	return With(ctx, Scope{Sampling: &sampling, Rollout: outer.Rollout*prime + number})
+	if s.Seed != nil {
+		seed := *s.Seed + uint32(rollout)
+		s.Seed = &seed
+	}
+	return &s
 }

@@ -53,8 +53,9 @@ type meterKey struct{}
 
 // WithBudget returns a context whose calls fail with a *[BudgetError] once they have used
 // what the budget allows; requests that run at its deadline are stopped. Budgets nest.
-// Tokens are counted when a request ends: of several at once, each may use what was left
-// when it began. cancel frees the deadline's timer. A negative limit, and a budget
+// Tokens are counted when a request ends. Each may generate what was left when it began:
+// its prompt, and requests at the same time, can pass the budget by what they use, and so
+// can an LM whose own limit is above 1,024 tokens. cancel frees the deadline's timer. A negative limit, and a budget
 // without one, stop every call.
 func WithBudget(ctx context.Context, b Budget) (_ context.Context, cancel context.CancelFunc) {
 	m := &meter{limit: b, outer: meterOf(ctx), trace: traceOf(ctx), begun: time.Now()}
@@ -81,9 +82,14 @@ const usualTokens = 1024
 // begin counts a request that may generate so many tokens (0: as many as the LM likes),
 // and returns how many it may, or why it may not begin.
 func (m *meter) begin(tokens int) (int, error) {
-	for ; m != nil; m = m.outer {
+	for first := m; m != nil; m = m.outer {
 		left, err := m.one()
 		if err != nil {
+			for ; first != m; first = first.outer { // these would have allowed it
+				first.mu.Lock()
+				first.calls--
+				first.mu.Unlock()
+			}
 			return 0, err
 		}
 		if left > 0 && left < cmp.Or(tokens, usualTokens) {

@@ -161,7 +161,7 @@ func TestTrace(t *testing.T) {
 	if s := steps[2]; !errors.Is(s.Err, ErrMissing) || s.Request == nil {
 		t.Errorf("%+v", s)
 	}
-	if got, want := outer.Usage(), (Usage{PromptTokens: 10, CompletionTokens: 2}); got != want {
+	if got, want := outer.Usage(), (Usage{PromptTokens: 20, CompletionTokens: 4}); got != want { // of the reply that could not be read too
 		t.Errorf("usage %+v, want %+v", got, want)
 	}
 	if got := new(Trace).Usage(); got != (Usage{}) {

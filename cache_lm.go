@@ -76,6 +76,9 @@ func (w *cachedLM) Identity() string {
 	return ""
 }
 
+// ReadsImages implements [ImageReader] if the LM behind the cache does.
+func (w *cachedLM) ReadsImages() bool { return readsImages(w.lm) }
+
 // AdapterFor keeps the say in the format that the LM behind the cache has.
 func (w *cachedLM) AdapterFor(format OutputFormat) (Adapter, error) { return adapterFor(w.lm, format) }
 
@@ -192,6 +195,9 @@ func (s Scope) identify(req *Request) error {
 		return fmt.Errorf("scope: %w", err)
 	}
 	req.CachePolicy, req.Salt, req.Rollout = s.CachePolicy, s.Salt, s.Rollout
+	if s.attempt {
+		req.Sampling = attemptSampling(req.Sampling, s.Rollout)
+	}
 	if at := req.Sampling; s.Rollout != 0 && at != nil && at.Temperature > 0 && at.Seed == nil {
 		seeded := *at
 		seeded.Seed = new(uint32(s.Rollout) ^ uint32(uint64(s.Rollout)>>32))

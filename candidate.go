@@ -10,7 +10,11 @@ import (
 
 // Params is what may be changed of a predictor without changing its signature's fields:
 // what an optimizer tries out and a saved program holds. Zero fields leave things as
-// they are declared.
+// they are.
+//
+// What a [Scope] of the context says comes before, as it does for a predictor's own
+// options: try out sampling without one there. Zero fields keep what an outer
+// [Program.With] has changed.
 type Params struct {
 	Instruction    string `json:"instruction,omitempty"`
 	PredictOptions        // Demos that are empty but not nil take the demonstrations away

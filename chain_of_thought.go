@@ -11,6 +11,8 @@ type Reasoned[Out any] struct {
 	Value     Out    `json:",inline"`
 }
 
+func (r Reasoned[Out]) answer() any { return r.Value }
+
 // ChainOfThought is a [Predict] whose first output is "reasoning", so that the
 // model thinks before it answers. Models of a few hundred million parameters
 // answer worse with it unless the demonstrations reason too.

@@ -3,6 +3,7 @@ package cria
 import (
 	"context"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +19,7 @@ const (
 	EventField    EventKind = "field"    // an output field begins
 	EventDelta    EventKind = "delta"    // Text was added to the field
 	EventDone     EventKind = "done"     // the field is complete
+	EventRetry    EventKind = "retry"    // the reply could not be read, as Err says: its fields do not count, and the model is asked again
 	EventEnd      EventKind = "end"      // the predictor's call ended: with Prediction, or Err
 	EventResult   EventKind = "result"   // the module's call ended, with Value; the last event
 )
@@ -31,7 +33,7 @@ type Event[Out any] struct {
 	Field      string      // for field, delta and done
 	Text       string      // for status, thinking and delta
 	Prediction *Prediction // for end; nil if the predictor failed
-	Err        error       // for end
+	Err        error       // for retry and end
 	Value      Out         // for result
 	Usage      Usage       // for result: of all predictors that were called
 }
@@ -46,6 +48,8 @@ func Events[In, Out any](ctx context.Context, m Module[In, Out], in In) iter.Seq
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		s := newSink(ctx)
+		leave := sync.OnceFunc(func() { close(s.gone) })
+		defer leave()
 		ctx, trace := WithTrace(context.WithValue(ctx, sinkKey{}, s))
 		var value Out
 		var err error
@@ -58,6 +62,7 @@ func Events[In, Out any](ctx context.Context, m Module[In, Out], in In) iter.Seq
 			select {
 			case e := <-s.events:
 				if !yield(typedEvent[Out](e), nil) {
+					leave()
 					cancel()
 					<-ended
 					return
@@ -90,13 +95,13 @@ func typedEvent[Out any](e anyEvent) Event[Out] {
 // sink hands events to a reader, and to the reader of the call around it.
 type sink struct {
 	events chan anyEvent
-	gone   <-chan struct{} // closed when the reader wants no more
+	gone   chan struct{} // closed when the reader wants no more
 	outer  *sink
 	calls  *atomic.Int64 // the outermost sink's
 }
 
 func newSink(ctx context.Context) *sink {
-	s := &sink{events: make(chan anyEvent), gone: ctx.Done(), outer: sinkOf(ctx), calls: new(atomic.Int64)}
+	s := &sink{events: make(chan anyEvent), gone: make(chan struct{}), outer: sinkOf(ctx), calls: new(atomic.Int64)}
 	if s.outer != nil {
 		s.calls = s.outer.calls
 	}
@@ -150,6 +155,13 @@ func (c *call) send(kind EventKind, field, text string) {
 
 func (c *call) delta(d Delta[Example]) {
 	if c.sink == nil {
+		return
+	}
+	if d.Retry != nil {
+		c.field = ""
+		e := c.event
+		e.Kind, e.Err = EventRetry, d.Retry
+		c.sink.send(e)
 		return
 	}
 	if d.Thinking != "" {

@@ -27,7 +27,11 @@ func TestImages(t *testing.T) {
 	if _, err := p.Call(ctx, photographed{front, &back, "?"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Call(ctx, photographed{Front: front, Question: "?"}); err != nil {
+	cache, err := OpenCache("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Call(With(ctx, Scope{Cache: cache}), photographed{Front: front, Question: "?"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := lastTurn(lm.asked[0]), "front: [image 1]\nback: [image 2]\nquestion: ?"; got != want {

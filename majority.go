@@ -16,7 +16,7 @@ type Majority[In, Out any] struct {
 }
 
 // NewMajority makes a module of n attempts. Answers with the same key count as the same;
-// a nil key compares them as JSON. It panics if n is less than 1.
+// a nil key compares them as JSON, without the reasoning of a [Reasoned]. It panics if n is less than 1.
 func NewMajority[In, Out any](m Module[In, Out], n int, key func(Out) string) *Majority[In, Out] {
 	if n < 1 {
 		panic(fmt.Sprintf("cria: %d attempts; there must be at least 1", n))
@@ -27,8 +27,13 @@ func NewMajority[In, Out any](m Module[In, Out], n int, key func(Out) string) *M
 	return &Majority[In, Out]{m, n, key}
 }
 
+// asJSON leaves reasoning out: no two attempts have the same.
 func asJSON[T any](v T) string {
-	data, err := json.Marshal(v)
+	var value any = v
+	if reasoned, ok := value.(interface{ answer() any }); ok {
+		value = reasoned.answer()
+	}
+	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Sprintf("%+v", v)
 	}

@@ -19,7 +19,7 @@ type MapOptions struct {
 	// [DefaultConcurrency].
 	Concurrency int
 	// Progress is told how many inputs are done after each, in increasing order and by
-	// one goroutine at a time.
+	// one goroutine at a time. It must not panic.
 	Progress func(done, total int)
 }
 
@@ -64,7 +64,7 @@ func Map[In, Out any](ctx context.Context, m Module[In, Out], inputs []In, opts 
 
 func outcome[In, Out any](ctx context.Context, m Module[In, Out], in In) Outcome[Out] {
 	if ctx.Err() != nil {
-		return Outcome[Out]{Err: context.Cause(ctx)}
+		return Outcome[Out]{Err: outOfTime(ctx, context.Cause(ctx))}
 	}
 	out, err := safely(ctx, m, in)
 	if err != nil {

@@ -349,3 +349,62 @@ func TestKNNFewShot(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// Attempts sample as the call does, wherever it has that from, and no two are the same,
+// attempts within attempts included.
+func TestAttemptsKeepSampling(t *testing.T) {
+	lm := &answering{answer: bySeed}
+	seed := uint32(7)
+	p := NewPredict[question, answer]("", &PredictOptions{LM: lm, Sampling: &Sampling{Temperature: 0.3, TopP: 0.9, Seed: &seed}})
+	inner := NewBestOfN(p, 3, math.Inf(1), func(context.Context, question, answer) (Score, error) { return Score{}, nil })
+	if _, err := NewMajority(inner, 3, nil).Call(t.Context(), question{"?"}); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint32]bool{}
+	for _, req := range lm.asked {
+		if s := req.Sampling; s.Temperature != 0.3 || s.TopP != 0.9 || seen[*s.Seed] {
+			t.Errorf("sampling %+v with seed %d, which was seen: %v", s, *s.Seed, seen[*s.Seed])
+		}
+		seen[*req.Sampling.Seed] = true
+	}
+	if len(seen) != 9 {
+		t.Errorf("%d seeds", len(seen))
+	}
+}
+
+// A judge that asks a model is asked as ever: without the attempt's hint and seed.
+func TestJudgeIsNoAttempt(t *testing.T) {
+	lm := &answering{answer: bySeed}
+	ctx := With(t.Context(), Scope{LM: lm})
+	judge := NewPredict[answer, struct{ Verdict string }]("", nil)
+	reward := func(ctx context.Context, _ question, out answer) (Score, error) {
+		_, err := judge.Call(ctx, out)
+		return Score{0, "more"}, err
+	}
+	lm.answer = func(req *Request) string {
+		if strings.HasPrefix(lastTurn(req), "answer:") {
+			if strings.Contains(lastTurn(req), "hint") || req.Sampling != nil {
+				t.Errorf("the judge was asked %q with %+v", lastTurn(req), req.Sampling)
+			}
+			return " fine"
+		}
+		return bySeed(req)
+	}
+	if _, err := NewRefine(NewPredict[question, answer]("", nil), 3, 1, reward).Call(ctx, question{"?"}); err != nil || lm.calls.Load() != 6 {
+		t.Errorf("%v, %d calls", err, lm.calls.Load())
+	}
+}
+
+func TestMajorityOfReasoned(t *testing.T) {
+	lm := &answering{answer: func(req *Request) string {
+		text := bySeed(req) // other words in each attempt
+		if req.Sampling == nil {
+			return text[:3] + "\nanswer: a\nscore: 1"
+		}
+		return strings.ReplaceAll(text, "\n", " ") + "\nanswer: b\nscore: 2"
+	}}
+	got, err := NewMajority(NewChainOfThought[question, answer]("", &PredictOptions{LM: lm}), 3, nil).Call(t.Context(), question{"?"})
+	if err != nil || got.Value.Answer != "b" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

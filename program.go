@@ -58,6 +58,9 @@ func (p *Program) add(name string, predictor *Predictor) error {
 	if name == "" {
 		name = "predict"
 	}
+	if predictor == nil {
+		return fmt.Errorf("%s was not made: it is a zero value", name)
+	}
 	if _, ok := p.byPredictor[predictor]; ok {
 		return nil
 	}
@@ -80,12 +83,12 @@ type finder struct {
 	depth   int
 }
 
-// holder is a module with one predictor, as [Predict] is.
+// holder is a [Predict] of some types.
 type holder interface{ Predictor() *Predictor }
 
 var (
 	predictorType = reflect.TypeFor[*Predictor]()
-	holderType    = reflect.TypeFor[holder]()
+	ourPackage    = predictorType.Elem().PkgPath()
 )
 
 func (f *finder) find(v reflect.Value, path string) error {
@@ -120,7 +123,7 @@ func (f *finder) pointer(v reflect.Value, path string) error {
 	switch {
 	case t == predictorType:
 		return f.program.add(path, (*Predictor)(at))
-	case t.Implements(holderType):
+	case isPredict(t.Elem()):
 		// Made anew: methods of what lies in an unexported field cannot be called.
 		return f.program.add(path, reflect.NewAt(t.Elem(), at).Interface().(holder).Predictor())
 	case t.Elem().Kind() != reflect.Struct || f.seen[at]:
@@ -131,7 +134,10 @@ func (f *finder) pointer(v reflect.Value, path string) error {
 }
 
 func (f *finder) fields(v reflect.Value, path string) error {
-	if v.CanAddr() && reflect.PointerTo(v.Type()).Implements(holderType) { // a Predict that is no pointer
+	if f.home == ourPackage {
+		f.home = v.Type().PkgPath()
+	}
+	if v.CanAddr() && isPredict(v.Type()) {
 		return f.program.add(path, reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Interface().(holder).Predictor())
 	}
 	for i := range v.NumField() {
@@ -163,6 +169,11 @@ func (f *finder) entries(v reflect.Value, path string) error {
 		}
 	}
 	return nil
+}
+
+// isPredict reports a [Predict], and not what embeds one.
+func isPredict(t reflect.Type) bool {
+	return t.PkgPath() == ourPackage && strings.HasPrefix(t.Name(), "Predict[")
 }
 
 // packageOf is where a type is declared, or what it points to.

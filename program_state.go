@@ -123,6 +123,7 @@ func readState(data []byte) (s state, err error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
+	dec.UseNumber() // demonstrations keep their digits
 	if err := dec.Decode(&s); err != nil {
 		return s, err
 	}

@@ -300,3 +300,52 @@ func TestEventsBreakAndErrors(t *testing.T) {
 	}
 	Emit(t.Context(), "nobody reads")
 }
+
+func TestEventsOfRetries(t *testing.T) {
+	lm := &answering{}
+	lm.answer = func(*Request) string {
+		if lm.calls.Load() == 1 {
+			return " bad\nscore: none"
+		}
+		return " good\nscore: 1"
+	}
+	var kinds []string
+	for e, err := range Events(With(t.Context(), Scope{LM: lm}), NewPredict[question, answer]("", &PredictOptions{Retries: 1}), question{"?"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == EventRetry && !errors.As(e.Err, new(*ParseError)) {
+			t.Errorf("retry for %v", e.Err)
+		}
+		if e.Kind != EventDelta && e.Kind != EventDone {
+			kinds = append(kinds, strings.TrimSpace(string(e.Kind)+" "+e.Field))
+		}
+	}
+	want := []string{"start", "field answer", "field score", "retry", "field answer", "field score", "end", "result"}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// A struct that embeds a predictor has its other predictors too, one that was not made is
+// said, and what lies in a module of this package is the user's.
+func TestNewProgramOfEmbedded(t *testing.T) {
+	p := newJudge()
+	type qa struct {
+		*Predict[question, answer]
+		judge *Predictor
+	}
+	both := &qa{p.Answer, p.Classify.Predictor()}
+	for _, module := range []any{both, NewBestOfN[question, answer](both, 1, 0, nil)} {
+		program := mustProgram(t, module)
+		if n := len(program.names); n != 2 {
+			t.Errorf("%T: %v", module, program.names)
+		}
+	}
+	if _, err := NewProgram(&struct{ P Predict[question, answer] }{}); err == nil || !strings.Contains(err.Error(), "p was not made") {
+		t.Errorf("a zero Predict: %v", err)
+	}
+	if _, err := NewProgram(&qa{}); err == nil {
+		t.Error("a nil Predict was found")
+	}
+}

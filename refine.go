@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 )
 
 // Refine is a [BestOfN] whose next attempt is told what was wrong with the last: the
@@ -25,9 +24,9 @@ const hintName = "hint"
 
 type hintKey struct{}
 
-// withHint returns a context whose predictors are told what to mind; "" is nothing.
+// withHint returns a context whose predictors are told what to mind.
 func withHint(ctx context.Context, hint string) context.Context {
-	return context.WithValue(ctx, hintKey{}, strings.TrimSpace(hint))
+	return context.WithValue(ctx, hintKey{}, hint)
 }
 
 // hinted returns the predictor and the inputs with the context's hint, or both as they

@@ -99,10 +99,17 @@ func (r *reply) read(ctx context.Context, req *Request, deltas func(text string)
 	if req.MaxTokens, err = r.meter.begin(req.MaxTokens); err != nil {
 		return "", last, err
 	}
+	chunks := 0
+	defer func() {
+		if last.Finish == "" { // it failed, or was given up: there is no usage, but at least so many tokens
+			r.meter.use(Usage{CompletionTokens: chunks})
+		}
+	}()
 	for chunk, err := range r.scope.LM.Generate(ctx, req) {
 		if err != nil {
 			return "", last, err
 		}
+		chunks++
 		text.WriteString(chunk.Text)
 		last = chunk
 		if chunk.Text != "" && deltas != nil && !r.hand(deltas(chunk.Text)) {

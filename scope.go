@@ -44,6 +44,8 @@ type Scope struct {
 	// seed too. 0 is the ordinary call: with a temperature and no seed its reply is
 	// random, and then repeats as long as a cache keeps it.
 	Rollout int
+
+	attempt bool // one of several: it must not be as the others, even if the call is greedy
 }
 
 // over returns s with its zero fields taken from lower.
@@ -62,6 +64,7 @@ func (s Scope) over(lower Scope) Scope {
 	s.Calibration = cmp.Or(s.Calibration, lower.Calibration)
 	s.Cache, s.CachePolicy = cmp.Or(s.Cache, lower.Cache), cmp.Or(s.CachePolicy, lower.CachePolicy)
 	s.Salt, s.Rollout = cmp.Or(s.Salt, lower.Salt), cmp.Or(s.Rollout, lower.Rollout)
+	s.attempt = s.attempt || lower.attempt
 	return s
 }
 

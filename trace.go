@@ -2,6 +2,7 @@ package cria
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -51,13 +52,17 @@ func (t *Trace) Steps() []Step {
 	return slices.Clone(t.steps)
 }
 
-// Usage is what all calls used together.
+// Usage is what all calls used together that came to a reply, readable or not.
 func (t *Trace) Usage() (sum Usage) {
 	sum.Cached = true
 	counted := false
 	for _, s := range t.Steps() {
-		if s.Prediction != nil {
+		var unread *ParseError
+		switch {
+		case s.Prediction != nil:
 			sum, counted = sum.Add(s.Prediction.Usage), true
+		case errors.As(s.Err, &unread):
+			sum, counted = sum.Add(unread.Usage), true
 		}
 	}
 	sum.Cached = sum.Cached && counted

@@ -36,7 +36,12 @@ type TwoStepResult[Out any] struct {
 }
 
 // TotalUsage is the usage of both requests.
-func (r *TwoStepResult[Out]) TotalUsage() Usage { return r.Free.Usage.Add(r.Result.Usage) }
+func (r *TwoStepResult[Out]) TotalUsage() Usage {
+	if r.Result == nil { // the extraction failed
+		return r.Free.Usage
+	}
+	return r.Free.Usage.Add(r.Result.Usage)
+}
 
 // NewTwoStep makes a two-step module, and panics as [NewPredict] does. An empty
 // instruction means the default one; opts may be nil. The field of the free text is named
@@ -135,7 +140,7 @@ func (t *TwoStep[In, Out]) Run(ctx context.Context, in In) (*TwoStepResult[Out],
 
 // write asks the LM of the call, whatever its adapter is, for free text.
 func (t *TwoStep[In, Out]) write(ctx context.Context, in In) (*Result[string], error) {
-	scope, err := resolve(ctx, t.Write.scope)
+	scope, err := resolve(ctx, t.Write.current(ctx).scope)
 	if err != nil {
 		return nil, err
 	}
