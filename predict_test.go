@@ -3,8 +3,10 @@ package cria
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,7 +14,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(processDir); dir != "" {
+		if err := askCache(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // script is an LM that plays back a reply in pieces, and counts its calls. The
 // tests on a real model are in package llamacpp; here the pieces must be exact.

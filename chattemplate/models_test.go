@@ -69,16 +69,13 @@ var modes = map[string]map[string]json.RawMessage{
 // Templates of current model families are rendered as Jinja renders them, byte
 // by byte, and refuse what they refuse there.
 func TestModels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it fetches llama.cpp's source, once")
-	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder, err := peersource.Templates(t.Context(), filepath.Join(cache, "cria"))
 	if err != nil {
-		t.Skip("llama.cpp's templates cannot be had: ", err)
+		skipUnlessCI(t, "llama.cpp's templates cannot be had: ", err)
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.jinja"))
 	if err != nil {

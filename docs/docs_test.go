@@ -29,7 +29,7 @@ func TestPagesCompile(t *testing.T) {
 				program.WriteString(block[1] + "\n")
 			}
 			if program.Len() == 0 {
-				t.Skip("the page has no code")
+				t.Fatal("the page has no code")
 			}
 			dir, err := os.MkdirTemp(".", "_page-") // which ./... leaves out
 			if err != nil {
