@@ -15,17 +15,17 @@ import (
 // string taken from lines of text, or a value that [parseJSON] returned. It is
 // tolerant where the meaning is clear (case, quotes, "1,000", "yes") and an
 // error where it would have to guess.
-func coerce(f Field, raw any) (any, error) { return (*coercer)(nil).field(f, raw) }
+func coerce(f *Field, raw any) (any, error) { return (*coercer)(nil).field(f, raw) }
 
-func coerceType(t Type, raw any) (any, error) { return (*coercer)(nil).value(t, raw) }
+func coerceType(t *Type, raw any) (any, error) { return (*coercer)(nil).value(t, raw) }
 
-func (c *coercer) field(f Field, raw any) (any, error) {
-	raw = asWritten(f.Type, raw)
+func (c *coercer) field(f *Field, raw any) (any, error) {
+	raw = asWritten(&f.Type, raw)
 	if isNull(raw) && f.Optional {
 		c.noteIf(raw != nil && raw != "", CoercedNull)
 		return nil, nil
 	}
-	v, err := c.value(f.Type, raw)
+	v, err := c.value(&f.Type, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func isNull(raw any) bool {
 }
 
 // value reads a value that may stand anywhere: in a list, as a member.
-func (c *coercer) value(t Type, raw any) (any, error) {
+func (c *coercer) value(t *Type, raw any) (any, error) {
 	v, err := c.kind(t, raw)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (c *coercer) value(t Type, raw any) (any, error) {
 	return v, t.limits().check(v)
 }
 
-func (c *coercer) kind(t Type, raw any) (any, error) {
+func (c *coercer) kind(t *Type, raw any) (any, error) {
 	if w, ok := raw.(writtenJSON); ok && t.Kind != KindJSON {
 		var err error
 		if raw, err = w.opened(t); err != nil {
@@ -71,7 +71,7 @@ func (c *coercer) kind(t Type, raw any) (any, error) {
 	case KindLiteral:
 		return c.literal(t.Values, raw)
 	case KindList:
-		return c.list(*t.Elem, raw)
+		return c.list(t.Elem, raw)
 	case KindDateTime, KindDate:
 		v, err := coerceTime(t.Kind, raw)
 		return c.asWritten(t, v, err, raw)
@@ -88,7 +88,7 @@ func (c *coercer) kind(t Type, raw any) (any, error) {
 }
 
 // asWritten notes a time or a duration that JSON has in another form.
-func (c *coercer) asWritten(t Type, v any, err error, raw any) (any, error) {
+func (c *coercer) asWritten(t *Type, v any, err error, raw any) (any, error) {
 	if text, ok := raw.(string); ok && err == nil && c != nil {
 		c.noteIf(!writtenAs[t.Kind](strings.TrimSpace(text)), CoercedTime)
 	}
@@ -215,7 +215,7 @@ func (c *coercer) literal(values []string, raw any) (any, error) {
 // bullet matches what stands before an item of a written list.
 var bullet = regexp.MustCompile(`^\s*(?:[-*•]|\d+[.)])\s+`)
 
-func (c *coercer) list(elem Type, raw any) (any, error) {
+func (c *coercer) list(elem *Type, raw any) (any, error) {
 	items, ok := raw.([]any)
 	if s, isText := raw.(string); isText {
 		items, ok = c.splitList(s, elem.Kind == KindInt || elem.Kind == KindFloat)
@@ -275,7 +275,7 @@ func (c *coercer) splitList(text string, numbers bool) (items []any, ok bool) {
 
 // object reads a dict, whose values are all of one type, or an object or a
 // union, whose fields have types of their own.
-func (c *coercer) object(t Type, raw any) (any, error) {
+func (c *coercer) object(t *Type, raw any) (any, error) {
 	m, ok := raw.(map[string]any)
 	if s, isText := raw.(string); isText {
 		if found := findObjects(s); len(found) > 0 {
@@ -294,7 +294,7 @@ func (c *coercer) object(t Type, raw any) (any, error) {
 	}
 	out := make(map[string]any, len(m))
 	for k, item := range m {
-		v, err := c.value(*t.Elem, item)
+		v, err := c.value(t.Elem, item)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k, err)
 		}
@@ -305,7 +305,8 @@ func (c *coercer) object(t Type, raw any) (any, error) {
 
 func (c *coercer) fields(fields []Field, m map[string]any) (map[string]any, error) {
 	out := make(map[string]any, len(m))
-	for _, f := range fields {
+	for i := range fields {
+		f := &fields[i]
 		item, ok := lookupFold(m, f.Label())
 		if !ok && f.Optional {
 			continue

@@ -46,7 +46,7 @@ func TestCoerceListOfNumbers(t *testing.T) {
 		"100,200,300":         nil,
 		"1,000, 2,3":          nil,
 	} {
-		got, err := (*coercer)(nil).list(Type{Kind: KindInt}, text)
+		got, err := (*coercer)(nil).list(&Type{Kind: KindInt}, text)
 		if want == nil && err == nil || want != nil && cmp.Diff(any(want), got) != "" {
 			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
 		}

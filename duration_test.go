@@ -38,7 +38,7 @@ func TestCoerceDuration(t *testing.T) {
 		"\"45 seconds\"":         45 * time.Second,
 		"01:30:00":               90 * time.Minute,
 	} {
-		if got, err := coerceType(Type{Kind: KindDuration}, text); err != nil || got != want {
+		if got, err := coerceType(&Type{Kind: KindDuration}, text); err != nil || got != want {
 			t.Errorf("%q = %v, %v, want %v", text, got, err, want)
 		}
 	}
@@ -50,11 +50,11 @@ func TestCoerceDurationRefuses(t *testing.T) {
 		"an hour", "about 5 minutes", "5 minutes ago", "10 parsecs", "1e3s", "99999999999999999999h", "200000 days 20000000 hours",
 		"\xff", strings.Repeat("1 h ", 10_000), json.Number("90"), true, nil, []any{}, map[string]any{"hours": 1},
 	} {
-		if got, err := coerceType(Type{Kind: KindDuration}, raw); err == nil {
+		if got, err := coerceType(&Type{Kind: KindDuration}, raw); err == nil {
 			t.Errorf("%v = %v, want an error", raw, got)
 		}
 	}
-	_, err := coerceType(Type{Kind: KindDuration}, "soon")
+	_, err := coerceType(&Type{Kind: KindDuration}, "soon")
 	if want := `want a timedelta such as 1h30m, got "soon"`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -125,7 +125,8 @@ func (f Field) validate(depth int) error {
 	case f.Pattern != "" && f.Type.Pattern != "", f.Format != "" && f.Type.Format != "":
 		return errors.New("its type has a pattern or format already")
 	}
-	return f.settled().limits().validate(f.Type)
+	settled := f.settled()
+	return settled.limits().validate(f.Type)
 }
 
 // settled returns the field with what its type says of the whole value among its own
@@ -144,9 +145,12 @@ func (f Field) settled() Field {
 }
 
 // check reports whether a coerced value meets the field's constraints.
-func (f Field) check(value any) error {
+func (f *Field) check(value any) error {
 	if err := f.limits().check(value); err != nil {
 		return err
+	}
+	if f.MinLen == 0 && f.MaxLen == 0 {
+		return nil
 	}
 	switch v := value.(type) {
 	case string:
@@ -159,7 +163,7 @@ func (f Field) check(value any) error {
 	return nil
 }
 
-func (f Field) checkLen(n int, unit string) error {
+func (f *Field) checkLen(n int, unit string) error {
 	if n < f.MinLen {
 		return fmt.Errorf("%d %s are fewer than the minimum %d", n, unit, f.MinLen)
 	}

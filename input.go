@@ -15,7 +15,8 @@ import (
 func (s *Signature) CheckInputs(ex Example) error {
 	var errs []error
 	known := 0
-	for _, f := range s.inputs {
+	for i := range s.inputs {
+		f := &s.inputs[i]
 		value, ok := ex[f.Name]
 		if !ok && !f.Optional && f.Type.Kind != KindHistory {
 			errs = append(errs, fmt.Errorf("input %q is missing", f.Name))
@@ -24,14 +25,16 @@ func (s *Signature) CheckInputs(ex Example) error {
 			continue
 		}
 		known++
-		check := f.checkInput
+		var err error
 		switch f.Type.Kind {
 		case KindHistory:
-			check = s.checkHistory
+			err = s.checkHistory(value)
 		case KindImage:
-			check = f.checkImage
+			err = f.checkImage(value)
+		default:
+			err = f.checkInput(value)
 		}
-		if err := check(value); err != nil {
+		if err != nil {
 			errs = append(errs, fmt.Errorf("input %q: %w", f.Name, err))
 		}
 	}
@@ -53,7 +56,7 @@ func (s *Signature) unknownInputs(ex Example) (errs []error) {
 	return errs
 }
 
-func (f Field) checkInput(value any) error {
+func (f *Field) checkInput(value any) error {
 	switch {
 	case f.Type.Kind == KindAny || value == nil && f.Optional:
 		return nil
@@ -77,7 +80,7 @@ func (f Field) checkInput(value any) error {
 	if err != nil {
 		return err
 	}
-	exact, err := exactly(f.Type, parsed)
+	exact, err := exactly(&f.Type, parsed)
 	if err != nil {
 		return err
 	}
@@ -85,7 +88,7 @@ func (f Field) checkInput(value any) error {
 }
 
 // checkLiteral reports a text that is not in a closed set.
-func (t Type) checkLiteral(text string) error {
+func (t *Type) checkLiteral(text string) error {
 	if t.Kind == KindLiteral && !slices.Contains(t.Values, text) {
 		return fmt.Errorf("want one of %s, got %s", strings.Join(t.Values, ", "), abbreviate(text, 40))
 	}
@@ -94,7 +97,7 @@ func (t Type) checkLiteral(text string) error {
 
 // exactly checks that a value of [parseJSON] is of a type. Unlike [coerceType],
 // which reads what a model writes, it converts nothing but numbers.
-func exactly(t Type, value any) (any, error) {
+func exactly(t *Type, value any) (any, error) {
 	v, err := exactKind(t, value)
 	if err != nil {
 		return nil, err
@@ -102,7 +105,7 @@ func exactly(t Type, value any) (any, error) {
 	return v, t.limits().check(v)
 }
 
-func exactKind(t Type, value any) (any, error) {
+func exactKind(t *Type, value any) (any, error) {
 	n, isNumber := value.(json.Number)
 	switch v := value.(type) {
 	case nil: // a nil slice or map within a Go value
@@ -126,7 +129,7 @@ func exactKind(t Type, value any) (any, error) {
 	case []any:
 		if t.Kind == KindList {
 			for i, item := range v {
-				if _, err := exactly(*t.Elem, item); err != nil {
+				if _, err := exactly(t.Elem, item); err != nil {
 					return nil, fmt.Errorf("element %d: %w", i+1, err)
 				}
 			}
@@ -135,7 +138,7 @@ func exactKind(t Type, value any) (any, error) {
 	case map[string]any:
 		if t.Kind == KindDict {
 			for k, item := range v {
-				if _, err := exactly(*t.Elem, item); err != nil {
+				if _, err := exactly(t.Elem, item); err != nil {
 					return nil, fmt.Errorf("%s: %w", k, err)
 				}
 			}
@@ -176,12 +179,13 @@ var writtenAs = map[Kind]func(string) bool{
 }
 
 func exactObject(fields []Field, object map[string]any) error {
-	for _, f := range fields {
+	for i := range fields {
+		f := &fields[i]
 		value, ok := object[f.Name]
 		if (!ok || value == nil) && f.Optional {
 			continue
 		}
-		v, err := exactly(f.Type, value)
+		v, err := exactly(&f.Type, value)
 		if err == nil {
 			err = f.check(v)
 		}

@@ -13,13 +13,13 @@ import (
 type writtenJSON string
 
 // holdsJSON reports whether values of the type have a [KindJSON] in them.
-func (t Type) holdsJSON() bool {
-	return t.holds(func(t Type) bool { return t.Kind == KindJSON })
+func (t *Type) holdsJSON() bool {
+	return t.holds(func(t *Type) bool { return t.Kind == KindJSON })
 }
 
 // asWritten keeps the text of a value that holds a [KindJSON], if it is JSON. What is
 // that only nearly, or not at all, is written anew.
-func asWritten(t Type, raw any) any {
+func asWritten(t *Type, raw any) any {
 	text, ok := raw.(string)
 	if !ok || !t.holdsJSON() {
 		return raw
@@ -38,7 +38,7 @@ func asWritten(t Type, raw any) any {
 
 // opened returns the list or the object that a type wants with what is in it as it is
 // written, and any other value whole.
-func (w writtenJSON) opened(t Type) (any, error) {
+func (w writtenJSON) opened(t *Type) (any, error) {
 	first := strings.TrimLeft(string(w), " \t\r\n")[0] // JSON is never empty
 	switch {
 	case first == '[' && t.Kind == KindList:

@@ -15,9 +15,9 @@ type limits struct {
 	format   Format
 }
 
-func (f Field) limits() limits { return limits{f.Min, f.Max, f.Pattern, f.Format} }
+func (f *Field) limits() limits { return limits{f.Min, f.Max, f.Pattern, f.Format} }
 
-func (t Type) limits() limits { return limits{t.Min, t.Max, t.Pattern, t.Format} }
+func (t *Type) limits() limits { return limits{t.Min, t.Max, t.Pattern, t.Format} }
 
 // validate reports limits that values of a type cannot have.
 func (l limits) validate(t Type) error {

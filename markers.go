@@ -103,7 +103,7 @@ var (
 // readMarkers reads what stands behind each marker, up to the next one. Of a repeated
 // field the first value that is not empty counts.
 func readMarkers(outputs []Field, content string, markers *regexp.Regexp) reading {
-	r := reading{form: OutputMarkers, found: map[string]any{}}
+	r := reading{form: OutputMarkers}
 	marks := markers.FindAllStringSubmatchIndex(content, -1)
 	extra := len(marks) > 0 && strings.TrimSpace(content[:marks[0][0]]) != "" // behind the last field
 	for i, at := range marks {

@@ -11,10 +11,39 @@ import (
 // reading is what was found in a reply.
 type reading struct {
 	form   OutputFormat              // how the reply is written; "" if in no format
-	found  map[string]any            // by field; texts, or values of [parseJSON]
+	found  foundValues
 	last   string                    // the field that the reply ends in; "" if it ends in none
 	object *jsonObject               // where it was found, if that is JSON
 	notes  map[string][]CoercionKind // by field
+}
+
+// foundValues are what a reply has for fields: texts, or values of [parseJSON]. There are
+// few, and a map would cost more than all that is done with them.
+type foundValues []foundValue
+
+type foundValue struct {
+	field string
+	value any
+}
+
+func (v foundValues) of(field string) (value any, ok bool) {
+	for i := range v {
+		if v[i].field == field {
+			return v[i].value, true
+		}
+	}
+	return nil, false
+}
+
+// set replaces the value of a field, or adds it.
+func (v *foundValues) set(field string, value any) {
+	for i := range *v {
+		if (*v)[i].field == field {
+			(*v)[i].value = value
+			return
+		}
+	}
+	*v = append(*v, foundValue{field, value})
 }
 
 func (r *reading) note(field string, kind CoercionKind) {
@@ -37,7 +66,7 @@ func parse(n notation, sig *Signature, reply Message) (Reading, error) {
 	switch text := all.withoutFence(reply.Content); {
 	case len(r.found) == 0 && len(sig.outputs) == 1 && text != "":
 		name := sig.outputs[0].Name
-		r = reading{found: map[string]any{name: text}, last: name}
+		r = reading{found: foundValues{{name, text}}, last: name}
 		all.note(CoercedWhole)
 	case r.object != nil:
 		all = r.object.coercions(reply.Content)
@@ -54,8 +83,9 @@ func parse(n notation, sig *Signature, reply Message) (Reading, error) {
 // cut off reads like a shorter one; text may be cut.
 func (r *reading) cutOff(outputs []Field) string {
 	last := ""
-	for _, f := range outputs {
-		if _, ok := r.found[f.Name]; !ok {
+	for i := range outputs {
+		f := &outputs[i]
+		if _, ok := r.found.of(f.Name); !ok {
 			return f.Name
 		}
 		if f.Name == r.last && f.Type.Kind != KindString {
@@ -88,11 +118,11 @@ func ownObject(outputs []Field, content string, objects []jsonObject, lines read
 		default:
 			return false
 		}
-		text, ok := lines.found[f.Name]
+		text, ok := lines.found.of(f.Name)
 		if !ok {
 			return false
 		}
-		v, err := coerce(f, text)
+		v, err := coerce(&f, text)
 		_, isObject := v.(map[string]any)
 		if data, isJSON := v.(json.RawMessage); isJSON {
 			isObject = data[0] == '{'
@@ -113,8 +143,8 @@ func onlyJSON(outputs []Field, content string, objects []jsonObject) (reading, b
 		}
 		before, after := fenceStart.ReplaceAllString(content[:o.start], ""), strings.Trim(content[o.end:], "` \t\r\n")
 		lines := readLines(outputs, before).found
-		for _, value := range lines {
-			if value != "" {
+		for _, line := range lines {
+			if line.value != "" {
 				return reading{}, false
 			}
 		}
@@ -125,9 +155,9 @@ func onlyJSON(outputs []Field, content string, objects []jsonObject) (reading, b
 
 var fenceStart = regexp.MustCompile("```\\w*\\s*$")
 
-func hasRequired(outputs []Field, found map[string]any) bool {
-	for _, f := range outputs {
-		if _, ok := found[f.Name]; !ok && !f.Optional {
+func hasRequired(outputs []Field, found foundValues) bool {
+	for i := range outputs {
+		if _, ok := found.of(outputs[i].Name); !ok && !outputs[i].Optional {
 			return false
 		}
 	}
@@ -140,8 +170,9 @@ func (r *reading) convert(outputs []Field, all []CoercionKind, raw string) (Exam
 	values := Example{}
 	var coercions []Coercion
 	var errs []*FieldError
-	for _, f := range outputs {
-		text, ok := r.found[f.Name]
+	for i := range outputs {
+		f := &outputs[i]
+		text, ok := r.found.of(f.Name)
 		if !ok && f.Optional {
 			continue
 		}
@@ -177,30 +208,28 @@ func (r *reading) convert(outputs []Field, all []CoercionKind, raw string) (Exam
 // repeated field the first value that is not empty counts; text before the first line
 // does not, nor does the marker of a value that begins with it anew.
 func readLines(outputs []Field, content string) reading {
-	r := reading{form: OutputLines, found: map[string]any{}}
-	var value []string
-	flush := func() {
-		r.set(r.last, strings.TrimSpace(strings.Join(value, "\n")))
-		value = nil
-	}
-	for line := range strings.Lines(content) {
-		line = strings.TrimRight(line, "\r\n")
-		if field, rest, ok := fieldLine(outputs, line); ok {
-			opens := r.last == "" && strings.TrimSpace(strings.Join(value, "")) == ""
+	r := reading{form: OutputLines}
+	content = strings.ReplaceAll(content, "\r\n", "\n")
+	value := 0 // where it begins
+	for begin := 0; begin < len(content); {
+		line, _, _ := strings.Cut(content[begin:], "\n")
+		end := begin + len(line)
+		if f, rest := fieldLine(outputs, line); f != nil {
+			before := strings.TrimSpace(content[value:begin])
+			opens := r.last == "" && before == ""
 			if r.last == "" && !opens {
-				r.note(field, CoercedExtra)
+				r.note(f.Name, CoercedExtra)
 			}
-			flush()
-			first := withoutMarker(outputs, field, rest, opens)
+			r.set(r.last, before)
+			first := withoutMarker(outputs, f, rest, opens)
 			if len(first) < len(rest) {
-				r.note(field, CoercedExtra)
+				r.note(f.Name, CoercedExtra)
 			}
-			r.last, value = field, []string{first}
-			continue
+			r.last, value = f.Name, end-len(first)
 		}
-		value = append(value, line)
+		begin = end + 1
 	}
-	flush()
+	r.set(r.last, strings.TrimSpace(content[value:]))
 	return r
 }
 
@@ -210,8 +239,9 @@ func (r *reading) set(field, value string) {
 	if field == "" {
 		return
 	}
-	if first, _ := r.found[field].(string); first == "" {
-		r.found[field] = value
+	first, _ := r.found.of(field)
+	if text, _ := first.(string); text == "" {
+		r.found.set(field, value)
 	} else if value != "" {
 		r.note(field, CoercedExtra)
 	}
@@ -221,12 +251,11 @@ func (r *reading) set(field, value string) {
 // from where its value begins. Text may begin so ("title: Title: the movie") and keeps
 // it, if it fits the field; but a model that repeats the very marker that opens the
 // reply, or emphasizes it, has begun anew.
-func withoutMarker(outputs []Field, field, value string, opens bool) string {
-	again, rest, ok := fieldLine(outputs, value)
-	if !ok || again != field {
+func withoutMarker(outputs []Field, f *Field, value string, opens bool) string {
+	again, rest := fieldLine(outputs, value)
+	if again != f {
 		return value
 	}
-	f := outputs[slices.IndexFunc(outputs, func(f Field) bool { return f.Name == field })]
 	text, isText := strings.TrimSpace(value), false
 	switch f.Type.Kind {
 	case KindString, KindLiteral, KindAny:
@@ -241,24 +270,25 @@ func withoutMarker(outputs []Field, field, value string, opens bool) string {
 	return rest
 }
 
-// fieldLine splits a line that begins with a field's name and a colon. Case does
-// not count and Markdown emphasis around the name is let pass.
-func fieldLine(outputs []Field, line string) (field, rest string, ok bool) {
+// fieldLine returns the field whose name and a colon a line begins with, and the rest of
+// the line; nil if there is none. Case does not count and Markdown emphasis around the
+// name is let pass.
+func fieldLine(outputs []Field, line string) (f *Field, rest string) {
 	head, rest, ok := strings.Cut(line, ":")
 	if !ok {
-		return "", "", false
+		return nil, ""
 	}
 	emphasized := strings.HasPrefix(strings.TrimSpace(head), "**")
 	head = strings.Trim(head, " \t*#")
-	for _, f := range outputs {
-		if sameName(head, f.Label()) {
+	for i := range outputs {
+		if sameName(head, outputs[i].Label()) {
 			if emphasized {
 				rest = strings.TrimPrefix(rest, "**")
 			}
-			return f.Name, rest, true
+			return &outputs[i], rest
 		}
 	}
-	return "", "", false
+	return nil, ""
 }
 
 // fullest reads the object that has the most output fields.
@@ -292,7 +322,8 @@ func readObject(outputs []Field, o jsonObject) reading {
 		}
 	}
 	for _, f := range outputs {
-		if text, ok := r.found[f.Name].(string); ok && text != "" {
+		value, _ := r.found.of(f.Name)
+		if text, ok := value.(string); ok && text != "" {
 			switch f.Type.Kind {
 			case KindInt, KindFloat:
 				r.note(f.Name, CoercedNumber)
@@ -304,8 +335,7 @@ func readObject(outputs []Field, o jsonObject) reading {
 	return r
 }
 
-func pick(outputs []Field, object map[string]any) map[string]any {
-	found := map[string]any{}
+func pick(outputs []Field, object map[string]any) (found foundValues) {
 	for _, f := range outputs {
 		v, ok := lookupFold(object, f.Label())
 		if text, isText := v.(string); isText && (f.Type.Kind == KindAny || f.Type.Kind == KindJSON) {
@@ -315,7 +345,7 @@ func pick(outputs []Field, object map[string]any) map[string]any {
 			}
 		}
 		if ok {
-			found[f.Name] = v
+			found.set(f.Name, v)
 		}
 	}
 	return found

@@ -61,6 +61,6 @@ func (f Field) checkDemo(value any) error {
 	if err := f.Type.checkLiteral(text); err != nil {
 		return err
 	}
-	_, err = coerce(f, text)
+	_, err = coerce(&f, text)
 	return err
 }

@@ -121,7 +121,7 @@ func (f Field) readJSON(data json.RawMessage) (any, error) {
 		return nil, err
 	}
 	f = f.essential()
-	value, err := coerceType(f.Type, writtenJSON(data))
+	value, err := coerceType(&f.Type, writtenJSON(data))
 	if err == nil {
 		again, err := f.JSON(value)
 		if err == nil {

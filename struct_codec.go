@@ -90,7 +90,7 @@ func assign(t Type, dst reflect.Value, value any) error {
 	if err != nil {
 		return err
 	}
-	coerced, err := coerceType(t, writtenJSON(data))
+	coerced, err := coerceType(&t, writtenJSON(data))
 	if err != nil {
 		return err
 	}

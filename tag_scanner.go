@@ -39,7 +39,7 @@ func findTags(outputs []Field, content string) (tags []tag) {
 // read takes time in proportion to the text: what was looked at to find where a value
 // ends is not looked at again.
 func (s tagScanner) read(outputs []Field, content string) reading {
-	r := reading{form: OutputTags, found: map[string]any{}}
+	r := reading{form: OutputTags}
 	tags := findTags(outputs, content)
 	closing := map[string]int{} // the last closing tag, by name as it is written and by field
 	for i, t := range tags {

@@ -37,12 +37,12 @@ func TestCoerceDateTime(t *testing.T) {
 		"Saturday, January 31, 2026, 3 PM": utc(15, 0, 0),
 		"Sat, 31 Jan 2026 15:04:05 GMT":    utc(15, 4, 5),
 	} {
-		got, err := coerceType(Type{Kind: KindDateTime}, text)
+		got, err := coerceType(&Type{Kind: KindDateTime}, text)
 		if err != nil || !got.(time.Time).Equal(want) {
 			t.Errorf("%q = %v, %v, want %v", text, got, err, want)
 			continue
 		}
-		got, err = coerceType(Type{Kind: KindDate}, text)
+		got, err = coerceType(&Type{Kind: KindDate}, text)
 		if day := utc(0, 0, 0); err != nil || !got.(time.Time).Equal(day) {
 			t.Errorf("the date of %q = %v, %v, want %v", text, got, err, day)
 		}
@@ -57,7 +57,7 @@ func TestCoerceTimeRefuses(t *testing.T) {
 		json.Number("1769871845"), true, []any{"2026-01-31"}, map[string]any{},
 	} {
 		for _, kind := range []Kind{KindDateTime, KindDate} {
-			if got, err := coerceType(Type{Kind: kind}, raw); err == nil || !strings.Contains(err.Error(), "want a "+string(kind)+" such as 2026-01-31") {
+			if got, err := coerceType(&Type{Kind: kind}, raw); err == nil || !strings.Contains(err.Error(), "want a "+string(kind)+" such as 2026-01-31") {
 				t.Errorf("%v as a %s = %v, %v, want an error", raw, kind, got, err)
 			}
 		}
@@ -73,7 +73,7 @@ func FuzzCoerceTimes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range []Kind{KindDateTime, KindDate, KindDuration} {
 			field := Field{Name: "x", Type: Type{Kind: kind}}
-			value, err := coerce(field, text)
+			value, err := coerce(&field, text)
 			if err != nil {
 				continue
 			}
@@ -81,7 +81,7 @@ func FuzzCoerceTimes(f *testing.F) {
 			if err == nil {
 				err = field.checkInput(written)
 			}
-			again, againErr := coerce(field, written)
+			again, againErr := coerce(&field, written)
 			if diff := cmp.Diff(value, again); err != nil || againErr != nil || diff != "" {
 				t.Errorf("%q as a %s is written %q: %v, %v (-want +got):\n%s", text, kind, written, err, againErr, diff)
 			}

@@ -176,7 +176,7 @@ func (freeText) constraint([]Field) Constraint { return nil }
 
 func (freeText) read(outputs []Field, reply string) reading {
 	name := outputs[0].Name
-	return reading{found: map[string]any{name: strings.TrimSpace(reply)}, last: name}
+	return reading{found: foundValues{{name, strings.TrimSpace(reply)}}, last: name}
 }
 
 func (freeText) demo(outputs []Field, demo Example) string { return demo.Text(outputs[0].Name) }

@@ -80,8 +80,8 @@ func (t Type) String() string {
 
 // unlikeJSON reports whether encoding/json writes Go values of the type, or of parts of
 // it, otherwise than they are written here, or reads them otherwise.
-func (t Type) unlikeJSON() bool {
-	return t.holds(func(t Type) bool {
+func (t *Type) unlikeJSON() bool {
+	return t.holds(func(t *Type) bool {
 		switch t.Kind {
 		case KindDateTime, KindDate, KindDuration, KindUnion, KindJSON:
 			return true
@@ -95,12 +95,20 @@ func (t Type) isAny() bool { return t.Kind == KindAny || t.Kind == KindJSON }
 
 // holds reports whether some type within t, itself included, is as asked for. Those of
 // variants count as well.
-func (t Type) holds(is func(Type) bool) bool {
-	inFields := func(fields []Field) bool {
-		return slices.ContainsFunc(fields, func(f Field) bool { return f.Type.holds(is) })
+func (t *Type) holds(is func(*Type) bool) bool {
+	if is(t) || t.Elem != nil && t.Elem.holds(is) || anyHolds(t.Fields, is) {
+		return true
 	}
-	return is(t) || t.Elem != nil && t.Elem.holds(is) || inFields(t.Fields) ||
-		slices.ContainsFunc(t.Variants, func(v Variant) bool { return inFields(v.Fields) })
+	return slices.ContainsFunc(t.Variants, func(v Variant) bool { return anyHolds(v.Fields, is) })
+}
+
+func anyHolds(fields []Field, is func(*Type) bool) bool {
+	for i := range fields {
+		if fields[i].Type.holds(is) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t Type) elem() string {

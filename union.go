@@ -144,7 +144,7 @@ func (t Type) wantTag(got any) error {
 
 // union reads the flat object, or an object whose only member is a variant: some
 // models write {"card": {...}}.
-func (c *coercer) union(t Type, m map[string]any) (any, error) {
+func (c *coercer) union(t *Type, m map[string]any) (any, error) {
 	written, tagged := lookupFold(m, t.Tag)
 	if w, ok := written.(writtenJSON); ok {
 		written, _ = w.opened(t)

@@ -236,7 +236,7 @@ func TestCoerceUnion(t *testing.T) {
 		{"card", "want a JSON object"},
 		{"", "want a JSON object"},
 	} {
-		got, err := coerce(f, tt.text)
+		got, err := coerce(&f, tt.text)
 		if want, isErr := tt.want.(string); isErr {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s = %v, %v, want the error %q", tt.text, got, err, want)
