@@ -208,7 +208,7 @@ func (r *reading) convert(outputs []Field, all []CoercionKind, raw string) (Exam
 // repeated field the first value that is not empty counts; text before the first line
 // does not, nor does the marker of a value that begins with it anew.
 func readLines(outputs []Field, content string) reading {
-	r := reading{form: OutputLines}
+	r := reading{form: OutputLines, found: make(foundValues, 0, len(outputs))}
 	content = strings.ReplaceAll(content, "\r\n", "\n")
 	value := 0 // where it begins
 	for begin := 0; begin < len(content); {

@@ -61,13 +61,14 @@ func (c structCodec) decode(ex Example, raw string, out any) error {
 	target := reflect.ValueOf(out).Elem()
 	filled := reflect.New(target.Type()).Elem()
 	var errs []*FieldError
-	for _, f := range c.fields {
+	for i := range c.fields {
+		f := &c.fields[i]
 		value, ok := ex[f.Name]
 		if !ok {
 			continue
 		}
 		for _, index := range f.index {
-			if err := assign(f.Type, filled.FieldByIndex(index), value); err != nil {
+			if err := assign(&f.Type, filled.FieldByIndex(index), value); err != nil {
 				errs = append(errs, &FieldError{Field: f.Name, Text: ex.Text(f.Name), Err: err})
 				break
 			}
@@ -82,19 +83,19 @@ func (c structCodec) decode(ex Example, raw string, out any) error {
 
 // assign stores a value in a Go variable of any type that [goType] accepts, by way of
 // JSON, which knows nearly all of them.
-func assign(t Type, dst reflect.Value, value any) error {
+func assign(t *Type, dst reflect.Value, value any) error {
 	if value == nil || !t.unlikeJSON() {
 		return assignJSON(dst, value)
 	}
-	data, err := Field{Type: t}.labelledJSON(value)
+	data, err := Field{Type: *t}.labelledJSON(value)
 	if err != nil {
 		return err
 	}
-	coerced, err := coerceType(&t, writtenJSON(data))
+	coerced, err := coerceType(t, writtenJSON(data))
 	if err != nil {
 		return err
 	}
-	return fill(t, dst, coerced)
+	return fill(*t, dst, coerced)
 }
 
 func assignJSON(dst reflect.Value, value any) error {
