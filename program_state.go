@@ -8,8 +8,9 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/cria-lm/cria/internal/atomicfile"
 )
 
 // stateVersion is the version of the format that Save writes.
@@ -174,19 +175,7 @@ func (p *Program) SaveFile(path string, c Candidate, model string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("saving a program: %w", err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := atomicfile.WriteFile(path, data); err != nil {
 		return fmt.Errorf("saving a program: %w", err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/internal/atomicfile"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -136,20 +137,15 @@ func (p *Prefix) save(path string, key snapshotKey) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("engine: snapshot: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".snapshot-*")
-	if err != nil {
-		return fmt.Errorf("engine: snapshot: %w", err)
-	}
-	for _, part := range [][]byte{[]byte(snapshotMagic), h.Sum(nil), key[:], state} {
-		if err == nil {
-			_, err = f.Write(part)
+	// Not synced, which may take seconds: a snapshot that a power cut damaged is known by its checksum.
+	if err := atomicfile.Replace(path, func(f *os.File) error {
+		for _, part := range [][]byte{[]byte(snapshotMagic), h.Sum(nil), key[:], state} {
+			if _, err := f.Write(part); err != nil {
+				return err
+			}
 		}
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+		return nil
+	}); err != nil {
 		return fmt.Errorf("engine: snapshot: %w", err)
 	}
 	return nil

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/cria-lm/cria/internal/atomicfile"
 )
 
 const (
@@ -324,7 +326,7 @@ func (p *partial) save() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(p.metaPath(), data)
+	return atomicfile.WriteFile(p.metaPath(), data)
 }
 
 // copy appends a body, calling step after each piece. A server that promised

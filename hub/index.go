@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/cria-lm/cria/internal/atomicfile"
 )
 
 // An index is what index.json holds.
@@ -111,26 +113,7 @@ func (c *cache) updateIndex(ctx context.Context, change func(*index)) (err error
 	if err != nil {
 		return err
 	}
-	return c.disk(replaceFile(c.path("index.json"), append(data, '\n')))
-}
-
-// replaceFile writes a file so that readers see the old or the new content.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return c.disk(atomicfile.WriteFile(c.path("index.json"), append(data, '\n')))
 }
 
 func exists(path string) bool {

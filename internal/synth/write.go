@@ -7,10 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/internal/atomicfile"
 )
 
 // Write writes a model of a shape to the file at path, with the vocabulary of
@@ -35,8 +35,11 @@ func Write(ctx context.Context, path, from string, shape Shape, progress func(do
 	if progress == nil {
 		progress = func(done, total int64) {}
 	}
-	if err := replace(path, func(w io.Writer) error {
-		return n.write(&meter{ctx: ctx, w: w, total: n.size(), progress: progress}, vocabulary)
+	if err := atomicfile.Replace(path, func(f *os.File) error {
+		if err := n.write(&meter{ctx: ctx, w: f, total: n.size(), progress: progress}, vocabulary); err != nil {
+			return err
+		}
+		return f.Chmod(0o644) // a new file is for its owner alone
 	}); err != nil {
 		return fmt.Errorf("writing a model to %s: %w", path, err)
 	}
@@ -118,26 +121,4 @@ func (m *meter) Write(p []byte) (int, error) {
 	m.done = min(m.done+int64(n), m.total)
 	m.progress(m.done, m.total)
 	return n, err
-}
-
-// replace writes a file beside path and then renames it.
-func replace(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644) // CreateTemp's are for the owner alone
-	}
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
