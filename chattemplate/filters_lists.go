@@ -156,19 +156,26 @@ func (r *run) keys(attribute, sensitive value) (func(value) (value, error), erro
 	}, nil
 }
 
-func unique(r *run, v value, a *args) (value, error) {
-	b, err := a.bind("unique", "case_sensitive=", "attribute=")
+// keyed returns the items of a list and what gets the keys by which a filter of this name
+// compares them.
+func (r *run) keyed(filter string, v value, a *args) ([]value, func(value) (value, error), error) {
+	b, err := a.bind(filter, "case_sensitive=", "attribute=")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	get, err := r.getter(or(b[1], nil), nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if get, err = foldCase(r, b[0], get); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := r.iterate(v)
+	return all, get, err
+}
+
+func unique(r *run, v value, a *args) (value, error) {
+	all, get, err := r.keyed("unique", v, a)
 	if err != nil {
 		return nil, err
 	}
@@ -196,18 +203,7 @@ func unique(r *run, v value, a *args) (value, error) {
 }
 
 func extreme(r *run, which string, v value, a *args) (value, error) {
-	b, err := a.bind(which, "case_sensitive=", "attribute=")
-	if err != nil {
-		return nil, err
-	}
-	get, err := r.getter(or(b[1], nil), nil)
-	if err != nil {
-		return nil, err
-	}
-	if get, err = foldCase(r, b[0], get); err != nil {
-		return nil, err
-	}
-	all, err := r.iterate(v)
+	all, get, err := r.keyed(which, v, a)
 	if err != nil {
 		return nil, err
 	}
