@@ -119,13 +119,36 @@ func (w *jsonWriter) line(level int) error {
 }
 
 func (w *jsonWriter) array(items []value, level int) error {
-	if len(items) == 0 {
-		return w.write("[]")
-	}
-	if err := w.write("["); err != nil {
+	return w.group("[", "]", len(items), level, func(i int) error {
+		return w.value(items[i], level+1)
+	})
+}
+
+func (w *jsonWriter) object(d *dict, level int) error {
+	order, err := w.order(d)
+	if err != nil {
 		return err
 	}
-	for i, item := range items {
+	return w.group("{", "}", len(order), level, func(i int) error {
+		if err := w.key(d.keys[order[i]]); err != nil {
+			return err
+		}
+		if err := w.write(w.colon); err != nil {
+			return err
+		}
+		return w.value(d.values[order[i]], level+1)
+	})
+}
+
+// group writes n elements between brackets, each on a line of its own where there are lines.
+func (w *jsonWriter) group(open, end string, n, level int, element func(i int) error) error {
+	if n == 0 {
+		return w.write(open + end)
+	}
+	if err := w.write(open); err != nil {
+		return err
+	}
+	for i := range n {
 		if i > 0 {
 			if err := w.write(w.comma); err != nil {
 				return err
@@ -134,50 +157,14 @@ func (w *jsonWriter) array(items []value, level int) error {
 		if err := w.line(level + 1); err != nil {
 			return err
 		}
-		if err := w.value(item, level+1); err != nil {
+		if err := element(i); err != nil {
 			return err
 		}
 	}
 	if err := w.line(level); err != nil {
 		return err
 	}
-	return w.write("]")
-}
-
-func (w *jsonWriter) object(d *dict, level int) error {
-	if d.len() == 0 {
-		return w.write("{}")
-	}
-	order, err := w.order(d)
-	if err != nil {
-		return err
-	}
-	if err := w.write("{"); err != nil {
-		return err
-	}
-	for n, i := range order {
-		if n > 0 {
-			if err := w.write(w.comma); err != nil {
-				return err
-			}
-		}
-		if err := w.line(level + 1); err != nil {
-			return err
-		}
-		if err := w.key(d.keys[i]); err != nil {
-			return err
-		}
-		if err := w.write(w.colon); err != nil {
-			return err
-		}
-		if err := w.value(d.values[i], level+1); err != nil {
-			return err
-		}
-	}
-	if err := w.line(level); err != nil {
-		return err
-	}
-	return w.write("}")
+	return w.write(end)
 }
 
 // order returns in which order the members are written.
