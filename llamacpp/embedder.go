@@ -45,9 +45,6 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 	if opts == nil {
 		opts = &EmbedderOptions{}
 	}
-	if ref == "" {
-		ref = hub.DefaultModel
-	}
 	path, err := fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
 	if err != nil {
 		return nil, err
@@ -63,7 +60,7 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 	if err != nil {
 		return nil, wrapLoad(err)
 	}
-	return &Embedder{name: ref, path: path, engine: e}, nil
+	return &Embedder{name: named(ref), path: path, engine: e}, nil
 }
 
 // Name returns the name that the model was loaded by.

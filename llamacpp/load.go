@@ -1,6 +1,7 @@
 package llamacpp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,14 +55,11 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	if opts == nil {
 		opts = &Options{}
 	}
-	if ref == "" {
-		ref = hub.DefaultModel
-	}
 	path, err := Prepare(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, ref, path, opts)
+	return open(ctx, named(ref), path, opts)
 }
 
 // Prepare does what [Load] does before it loads the model, so that a later Load needs
@@ -74,11 +72,11 @@ func Prepare(ctx context.Context, ref string, opts *Options) (path string, err e
 	if err := opts.validate(); err != nil {
 		return "", wrap(ErrConfig, err)
 	}
-	if ref == "" {
-		ref = hub.DefaultModel
-	}
 	return fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
 }
+
+// named returns the model that a reference names.
+func named(ref string) string { return cmp.Or(ref, hub.DefaultModel) }
 
 // fetch gets a model's file, or the copy of it that is fastest on the CPU if copies are
 // allowed, and loads the libraries.
@@ -88,7 +86,7 @@ func fetch(ctx context.Context, ref string, opts *hub.Options, copies bool, log 
 		return "", wrap(ErrConfig, err)
 	}
 	// The model comes first: an unknown name is then said before any download.
-	file, err := h.Model(ctx, ref)
+	file, err := h.Model(ctx, named(ref))
 	if err != nil {
 		return "", wrapFetch(ErrModelNotLoaded, err)
 	}
