@@ -24,7 +24,7 @@ func ExampleParseSignature() {
 	// Read the question and context and give the answer and confidence.
 	// answer str
 	// confidence float
-	// signature "question: txt -> answer": at character 11, "txt -> answer": unknown type; the types are str, int, float, bool, datetime, date, timedelta, Any, JSON, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]
+	// signature "question: txt -> answer": at character 11, "txt -> answer": unknown type; the types are str, int, float, bool, datetime, date, timedelta, Any, JSON, list[T], tuple[T, ...], set[T], dict[str, T], Literal['a', 'b'], Optional[T], and for inputs History and Image; a type of your own is a Go struct, for SignatureOf
 }
 
 func show(sig *cria.Signature, err error) {

@@ -13,9 +13,17 @@ import (
 //
 // A field without a type is a str. The types are str, int, float, bool, datetime,
 // date, timedelta, Any, JSON, list[T], dict[str, T], Literal['a', "b"], and
-// Optional[T], Union[T, None], T | None or None | T of a whole field. None among the
-// values of a Literal makes it optional as well. Python's modules may stand before
-// types: typing.List[str]. A mistake gives a *[SyntaxError] that points at it.
+// Optional[T], Union[T, None], T | None or None | T of a whole field; for inputs also
+// History and Image. list and dict alone have values of any type. Python's modules may
+// stand before types: typing.List[str], dspy.Image.
+//
+// Some types are read as one of these, with less said of the values: tuple[T, ...], set[T],
+// frozenset[T] and Sequence[T] are a list[T], in which values may repeat, and Mapping[str,
+// T] is a dict[str, T]. The values of a Literal are text, those of Literal[1, 2] too; None
+// among them makes the field optional.
+//
+// A mistake, or a type of Python or DSPy that there is not, gives a *[SyntaxError] that
+// points at it and says what to write instead.
 func ParseSignature(s string) (*Signature, error) {
 	p := &signatureParser{text: s}
 	inputs, err := p.fields("->")
@@ -132,18 +140,6 @@ func (p *signatureParser) field() (Field, error) {
 	return Field{Name: name, Type: t, Optional: optional}, err
 }
 
-// typeNames are what a type may be; unlikelyTypes are those of Python that may not, with
-// what stands for them here.
-var (
-	typeNames     = []string{"str", "int", "float", "bool", "datetime", "date", "timedelta", "Any", "JSON", "list", "dict", "Literal", "Optional"}
-	unlikelyTypes = map[string]string{
-		"tuple": "use list[T]", "Tuple": "use list[T]", "set": "use list[T]", "Set": "use list[T]", "frozenset": "use list[T]",
-		"Sequence": "use list[T]", "Mapping": "use dict[str, T]", "bytes": "use str", "string": "use str", "text": "use str",
-		"boolean": "use bool", "integer": "use int", "number": "use float", "double": "use float", "array": "use list[T]",
-		"time": "use str", "Enum": "use Literal['a', 'b']", "enum": "use Literal['a', 'b']",
-	}
-)
-
 // typ reads a type; optional reports whether it may be None.
 func (p *signatureParser) typ(depth int) (t Type, optional bool, err error) {
 	if t, optional, err = p.part(depth); err != nil {
@@ -179,7 +175,7 @@ func (p *signatureParser) either(t, other Type, start int) (Type, error) {
 	case t.Kind == "":
 		return other, nil
 	default:
-		return t, p.errorAt(start, "only None may stand beside a type: unions of types are not part of the syntax")
+		return t, p.errorAt(start, "only None may stand beside a type: use one that has all the values (float, str, Any), or an optional field for each")
 	}
 }
 
@@ -189,11 +185,7 @@ func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
 	if depth >= maxTypeDepth {
 		return t, false, p.errorAt(start, "the type is nested too deeply")
 	}
-	name := p.word()
-	if (name == "typing" || name == "datetime" || name == "dspy") && p.take(".") { // Python's modules
-		name = p.word()
-	}
-	switch name {
+	switch name := p.typeName(); name {
 	case "str", "int", "float", "bool", "datetime", "date", "timedelta":
 		t.Kind = Kind(name)
 	case "Any", "any", "object":
@@ -202,9 +194,11 @@ func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
 		t.Kind = Kind(name)
 	case "JSON":
 		t.Kind = KindJSON
-	case "list", "List":
+	case "list", "List", "Sequence", "set", "Set", "frozenset", "FrozenSet":
 		t, err = p.list(depth)
-	case "dict", "Dict":
+	case "tuple", "Tuple":
+		t, err = p.tuple(depth)
+	case "dict", "Dict", "Mapping":
 		t, err = p.dict(depth)
 	case "Literal":
 		t, optional, err = p.literal()
@@ -221,17 +215,6 @@ func (p *signatureParser) part(depth int) (t Type, optional bool, err error) {
 		err = p.errorAt(start, unknownType(name))
 	}
 	return t, optional, err
-}
-
-func unknownType(name string) string {
-	if use, ok := unlikelyTypes[name]; ok {
-		return "the type " + name + " is not part of the syntax: " + use
-	}
-	msg := "unknown type"
-	if near := nearest(name, typeNames); near != "" {
-		msg += "; did you mean " + near + "?"
-	}
-	return msg + "; the types are str, int, float, bool, datetime, date, timedelta, Any, JSON, list[T], dict[str, T], Literal['a', 'b'] and Optional[T]"
 }
 
 // bracketed reads "[T]".
@@ -274,7 +257,20 @@ func (p *signatureParser) list(depth int) (Type, error) {
 	if !p.take("[") {
 		return Type{Kind: KindList, Elem: &Type{Kind: KindAny}}, nil
 	}
+	elem, err := p.lastElem(depth)
+	return Type{Kind: KindList, Elem: elem}, err
+}
+
+// tuple reads "[T, ...]". One of a number of elements, which may differ, is no list.
+func (p *signatureParser) tuple(depth int) (Type, error) {
+	if !p.take("[") {
+		return Type{Kind: KindList, Elem: &Type{Kind: KindAny}}, nil
+	}
+	start := p.skipSpace(p.pos)
 	elem, err := p.elem(depth)
+	if err == nil && !(p.take(",") && p.take("...") && p.take("]")) {
+		err = p.errorAt(start, "want tuple[T, ...], any number of elements of one type: use a field for each element instead")
+	}
 	return Type{Kind: KindList, Elem: elem}, err
 }
 
@@ -284,16 +280,25 @@ func (p *signatureParser) dict(depth int) (Type, error) {
 	}
 	start := p.skipSpace(p.pos)
 	if p.word() != "str" {
-		return Type{}, p.errorAt(start, "the keys of a dict are str")
+		return Type{}, p.errorAt(start, "the keys of a dict are str, as in JSON: use dict[str, T]")
 	}
 	if !p.take(",") {
 		return Type{}, p.errorf("want \", \" and the type of the values")
 	}
-	elem, err := p.elem(depth)
+	elem, err := p.lastElem(depth)
 	return Type{Kind: KindDict, Elem: elem}, err
 }
 
-// elem reads the type of elements, which may not be None, and the closing bracket.
+// lastElem reads the type of elements and the closing bracket.
+func (p *signatureParser) lastElem(depth int) (*Type, error) {
+	elem, err := p.elem(depth)
+	if err == nil && !p.take("]") {
+		err = p.errorf("want \"]\"")
+	}
+	return elem, err
+}
+
+// elem reads the type of elements, which may not be None.
 func (p *signatureParser) elem(depth int) (*Type, error) {
 	start := p.skipSpace(p.pos)
 	t, optional, err := p.typ(depth + 1)
@@ -301,14 +306,14 @@ func (p *signatureParser) elem(depth int) (*Type, error) {
 	case err != nil:
 		return nil, err
 	case optional:
-		return nil, p.errorAt(start, "an optional type cannot stand inside another type")
-	case !p.take("]"):
-		return nil, p.errorf("want \"]\"")
+		return nil, p.errorAt(start, "an optional type cannot stand inside another type: leave such values out, or use Any, which may be null")
+	case t.Kind == KindHistory || t.Kind == KindImage:
+		return nil, p.errorAt(start, string(t.Kind)+" is an input of its own, not part of another type: use a field for each")
 	}
 	return &t, nil
 }
 
-// literal reads "['a', 'b']". Values without quotes (words, numbers) are taken
+// literal reads "['a', 'b']". Values without quotes (words, numbers, True) are taken
 // as strings too, but for None, which makes it optional.
 func (p *signatureParser) literal() (t Type, optional bool, err error) {
 	if !p.take("[") {
