@@ -1,11 +1,13 @@
 """Writes the program states beside this file, and that of examples/from_dspy, as DSPy
-3.4 saves them.
+3.4 saves them, and DSPy's public names, which docs/concepts/coming-from-dspy.md has.
 
     pip install dspy==3.4.1 && python testdata/dspy/save.py
 
 The tests read what it wrote; they do not need Python.
 """
 
+import importlib
+import inspect
 import pathlib
 from typing import Literal
 
@@ -49,3 +51,37 @@ dspy.Predict("question -> answer").save(HERE / "predict.json")
 classify = dspy.Predict(Classify)
 classify.demos = pipeline().classify.demos
 classify.save(HERE.parent.parent / "examples" / "from_dspy" / "program.json")
+
+
+# Where DSPy's users find its names, and the classes whose methods they call: a name that
+# stands in several modules, or a method that several classes have, is of the first.
+MODULES = """dspy dspy.signatures dspy.adapters dspy.predict dspy.primitives dspy.clients dspy.streaming dspy.retrievers
+    dspy.evaluate dspy.teleprompt dspy.datasets dspy.propose dspy.utils dspy.utils.exceptions dspy.experimental""".split()
+CLASSES = [dspy.Signature, dspy.Module, dspy.Predict, dspy.Example, dspy.Prediction, dspy.BaseLM, dspy.LM, dspy.Adapter, dspy.Type, dspy.Image, dspy.Tool]
+
+
+def exported(module):
+    for name in getattr(module, "__all__", dir(module)):
+        value = getattr(module, name)
+        if not name.startswith("_") and not inspect.ismodule(value) and getattr(value, "__module__", "dspy").startswith("dspy"):
+            yield name, value
+
+
+def methods(c):
+    ours = [base for base in (*c.__mro__, *type(c).__mro__) if base.__module__.startswith("dspy")]
+    yield from (name for base in ours for name in tuple(vars(base)) if not name.startswith("_"))
+
+
+def public_names():
+    seen = set()
+    for module in map(importlib.import_module, MODULES):
+        for name, value in exported(module):
+            if id(value) not in seen or module is dspy:
+                yield f"{module.__name__}.{name}"
+            seen.add(id(value))
+    for c in CLASSES:
+        inherited = {name for base in c.__mro__[1:] if base in CLASSES for name in methods(base)}
+        yield from (f"dspy.{c.__name__}.{name}" for name in methods(c) if name not in inherited | set(c.__annotations__) | {"model_config"})
+
+
+(HERE / "names.txt").write_text("".join(name + "\n" for name in sorted(set(public_names()))))
