@@ -10,7 +10,7 @@ import (
 
 // reading is what was found in a reply.
 type reading struct {
-	form   OutputFormat              // how the reply is written; "" if in no format
+	form   OutputFormat // how the reply is written; "" if in no format
 	found  foundValues
 	last   string                    // the field that the reply ends in; "" if it ends in none
 	object *jsonObject               // where it was found, if that is JSON
