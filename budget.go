@@ -24,7 +24,7 @@ type BudgetError struct {
 	Calls   int // begun
 	Tokens  int // used
 	Elapsed time.Duration
-	Trace   *Trace // what was done, if the context has one
+	Trace   *Trace // what was done under the budget, the call that it stopped included once that has ended
 	reason  string
 }
 
@@ -55,10 +55,13 @@ type meterKey struct{}
 // what the budget allows; requests that run at its deadline are stopped. Budgets nest.
 // Tokens are counted when a request ends. Each may generate what was left when it began:
 // its prompt, and requests at the same time, can pass the budget by what they use, and so
-// can an LM whose own limit is above 1,024 tokens. cancel frees the deadline's timer. A negative limit, and a budget
-// without one, stop every call.
+// can an LM whose own limit is above 1,024 tokens. cancel frees the deadline's timer. A
+// negative limit, and a budget without one, stop every call. The budget keeps a trace of
+// its own for its error, as [WithTrace] does.
 func WithBudget(ctx context.Context, b Budget) (_ context.Context, cancel context.CancelFunc) {
-	m := &meter{limit: b, outer: meterOf(ctx), trace: traceOf(ctx), begun: time.Now()}
+	outer := meterOf(ctx)
+	ctx, trace := WithTrace(ctx)
+	m := &meter{limit: b, outer: outer, trace: trace, begun: time.Now()}
 	cancel = func() {}
 	if b.Time > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, b.Time, &timeUp{m})

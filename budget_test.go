@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestBudgetOfCallsAndTokens(t *testing.T) {
@@ -39,12 +42,59 @@ func TestBudgetOfCallsAndTokens(t *testing.T) {
 		if !errors.As(err, &spent) || !strings.Contains(err.Error(), tt.reason) {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if int(lm.calls.Load()) != tt.calls || spent.Limit != tt.budget || spent.Calls != tt.calls || spent.Tokens != 12*tt.calls || spent.Trace != trace {
+		if int(lm.calls.Load()) != tt.calls || spent.Limit != tt.budget || spent.Calls != tt.calls || spent.Tokens != 12*tt.calls || !sameSteps(spent.Trace, trace) {
 			t.Errorf("%s: %d requests, %+v", name, lm.calls.Load(), spent)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: counts as a deadline", name)
 		}
+	}
+}
+
+func sameSteps(a, b *Trace) bool {
+	return slices.EqualFunc(a.Steps(), b.Steps(), func(x, y Step) bool { return x.Begun.Equal(y.Begun) && x.Prediction == y.Prediction })
+}
+
+// A budget's error has what was done under it, whoever keeps a trace besides.
+func TestBudgetHasATrace(t *testing.T) {
+	lm := &answering{answer: func(*Request) string { return " a\nscore: 1" }}
+	ctx := With(t.Context(), Scope{LM: lm})
+	p := NewPredict[question, answer]("", nil)
+	traced, outside := WithTrace(ctx)
+	if _, err := p.Call(traced, question{"before"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, ctx := range map[string]context.Context{"no trace": ctx, "a trace before": traced} {
+		ctx, cancel := WithBudget(ctx, Budget{Calls: 2})
+		defer cancel()
+		if _, err := p.Call(ctx, question{"one"}); err != nil {
+			t.Fatal(err)
+		}
+		within, inside := WithTrace(ctx)
+		if _, err := p.Call(within, question{"two"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.Call(within, question{"three"})
+		var spent *BudgetError
+		if !errors.As(err, &spent) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var asked []any
+		for _, step := range spent.Trace.Steps() {
+			asked = append(asked, step.Inputs["question"])
+		}
+		if diff := cmp.Diff([]any{"one", "two", "three"}, asked); diff != "" {
+			t.Errorf("%s: steps (-want +got):\n%s", name, diff)
+		}
+		if got := spent.Trace.Usage().TotalTokens(); got != 24 || spent.Tokens != got {
+			t.Errorf("%s: %d tokens in the trace, %d in the error", name, got, spent.Tokens)
+		}
+		if n := len(inside.Steps()); n != 2 {
+			t.Errorf("%s: the trace within has %d steps", name, n)
+		}
+	}
+	if n := len(outside.Steps()); n != 4 {
+		t.Errorf("the trace before has %d steps", n)
 	}
 }
 
