@@ -142,7 +142,8 @@ func (e *timeUp) Error() string { return "the budget's time is up" }
 // Unwrap returns [context.DeadlineExceeded].
 func (e *timeUp) Unwrap() error { return context.DeadlineExceeded }
 
-// outOfTime returns the budget's error in place of one that its deadline led to.
+// outOfTime returns the budget's error in place of one that its deadline led to; a reply
+// that could not be read before stays with it.
 func outOfTime(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
@@ -153,5 +154,9 @@ func outOfTime(ctx context.Context, err error) error {
 	}
 	late.meter.mu.Lock()
 	defer late.meter.mu.Unlock()
-	return late.meter.spent("its time is up")
+	spent := late.meter.spent("its time is up")
+	if unread := (*ParseError)(nil); errors.As(err, &unread) {
+		return fmt.Errorf("%w; the reply before: %w", spent, unread)
+	}
+	return spent
 }

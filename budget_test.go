@@ -121,13 +121,16 @@ func TestBudgetCapsRequests(t *testing.T) {
 	}
 }
 
-// slowLM is an LM that takes a second.
-type slowLM struct{ script }
+// slowLM is an LM that takes a while.
+type slowLM struct {
+	script
+	takes time.Duration
+}
 
 func (s *slowLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		select {
-		case <-time.After(time.Second):
+		case <-time.After(s.takes):
 			s.script.Generate(ctx, req)(yield)
 		case <-ctx.Done():
 			yield(Chunk{}, ctx.Err())
@@ -137,7 +140,7 @@ func (s *slowLM) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, er
 
 func TestBudgetOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lm := &slowLM{script{pieces: []string{" a\nscore: 1"}}}
+		lm := &slowLM{script{pieces: []string{" a\nscore: 1"}}, time.Second}
 		ctx, cancel := WithBudget(With(t.Context(), Scope{LM: lm}), Budget{Time: 1500 * time.Millisecond})
 		defer cancel()
 		p := NewPredict[question, answer]("", nil)
@@ -173,7 +176,7 @@ func TestBudgetAndCache(t *testing.T) {
 
 // A context that ends for another reason says so.
 func TestBudgetAndCancellation(t *testing.T) {
-	ctx, cancel := WithBudget(With(t.Context(), Scope{LM: &slowLM{}}), Budget{Time: time.Hour})
+	ctx, cancel := WithBudget(With(t.Context(), Scope{LM: &slowLM{takes: time.Second}}), Budget{Time: time.Hour})
 	defer cancel()
 	stopped, stop := context.WithCancel(ctx)
 	stop()

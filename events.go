@@ -35,7 +35,7 @@ type Event[Out any] struct {
 	Prediction *Prediction // for end; nil if the predictor failed
 	Err        error       // for retry and end
 	Value      Out         // for result
-	Usage      Usage       // for result: of all predictors that were called
+	Usage      Usage       // for end: of the call, even if it failed; for result: of all calls
 }
 
 // Events calls a module and yields what happens in it while it does: the text of each
@@ -89,7 +89,7 @@ func Emit(ctx context.Context, text string) {
 type anyEvent = Event[struct{}]
 
 func typedEvent[Out any](e anyEvent) Event[Out] {
-	return Event[Out]{Kind: e.Kind, Predictor: e.Predictor, Name: e.Name, Call: e.Call, Field: e.Field, Text: e.Text, Prediction: e.Prediction, Err: e.Err}
+	return Event[Out]{Kind: e.Kind, Predictor: e.Predictor, Name: e.Name, Call: e.Call, Field: e.Field, Text: e.Text, Prediction: e.Prediction, Err: e.Err, Usage: e.Usage}
 }
 
 // sink hands events to a reader, and to the reader of the call around it.
@@ -183,7 +183,7 @@ func (c *call) delta(d Delta[Example]) {
 func (c *call) end(result *Prediction, err error) {
 	if c.sink != nil {
 		e := c.event
-		e.Kind, e.Prediction, e.Err = EventEnd, result, err
+		e.Kind, e.Prediction, e.Err, e.Usage = EventEnd, result, err, c.step.Usage
 		c.sink.send(e)
 	}
 	if c.trace != nil {

@@ -153,7 +153,9 @@ func (p *Predictor) ask(ctx context.Context, call *call, hand func(Delta[Example
 	}
 	call.step.Request = req
 	reply := &reply{predictor: p, scope: scope, req: *req, meter: meterOf(ctx), yield: hand}
-	return reply.getWithin(ctx, p.retries)
+	prediction, err := reply.getWithin(ctx, p.retries)
+	call.step.Usage = reply.usage
+	return prediction, err
 }
 
 func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Request, error) {

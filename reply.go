@@ -61,10 +61,9 @@ func (r *reply) get(ctx context.Context) (*Prediction, error) {
 func (r *reply) think(ctx context.Context) error {
 	req := r.req
 	req.Output, req.Stop, req.Think, req.MaxTokens = nil, nil, true, r.scope.ThinkTokens
-	text, last, err := r.read(ctx, &req, func(text string) []Delta[Example] {
+	text, _, err := r.read(ctx, &req, func(text string) []Delta[Example] {
 		return []Delta[Example]{{Thinking: text}}
 	})
-	r.use(last.Usage)
 	r.req.Thinking = strings.TrimSpace(text)
 	return err
 }
@@ -85,7 +84,6 @@ func (r *reply) generate(ctx context.Context) (Chunk, error) {
 	if fields != nil {
 		r.hand(fields.end())
 	}
-	r.use(last.Usage)
 	r.req.Prefill += text
 	return last, nil
 }
@@ -101,8 +99,11 @@ func (r *reply) read(ctx context.Context, req *Request, deltas func(text string)
 	}
 	chunks := 0
 	defer func() {
-		if last.Finish == "" { // it failed, or was given up: there is no usage, but at least so many tokens
-			r.meter.use(Usage{CompletionTokens: chunks})
+		switch {
+		case last.Finish != "":
+			r.use(last.Usage)
+		case chunks > 0: // it failed, or was given up: there is no usage, but at least so many tokens
+			r.use(Usage{CompletionTokens: chunks})
 		}
 	}()
 	for chunk, err := range r.scope.LM.Generate(ctx, req) {

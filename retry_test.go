@@ -7,6 +7,8 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -15,7 +17,8 @@ import (
 type replies struct {
 	texts []string
 	asked []Request
-	err   error // of the request behind the last text, if set
+	err   error         // of the request behind the last text, if set
+	then  time.Duration // how long that takes
 }
 
 func (r *replies) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, error] {
@@ -24,6 +27,7 @@ func (r *replies) Generate(ctx context.Context, req *Request) iter.Seq2[Chunk, e
 	s := &script{pieces: []string{r.texts[min(n, len(r.texts)-1)]}}
 	if n >= len(r.texts) {
 		s.err = r.err
+		return (&slowLM{*s, r.then}).Generate(ctx, req)
 	}
 	return s.Generate(ctx, req)
 }
@@ -66,6 +70,36 @@ func TestRetriesEnd(t *testing.T) {
 	}
 	if data, err := json.Marshal(PredictOptions{Retries: 3}); err != nil || string(data) != `{"retries":3}` {
 		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// What was read before a retry that comes to no reply is not lost.
+func TestRetriesThatAreStopped(t *testing.T) {
+	boom := errors.New("boom")
+	for name, tt := range map[string]struct {
+		budget Budget
+		lm     func() LM
+		is     func(error) bool
+	}{
+		"budget of calls": {Budget{Calls: 1}, func() LM { return &replies{texts: []string{" Paris"}} }, func(err error) bool { return errors.As(err, new(*BudgetError)) }},
+		"budget of time": {Budget{Time: time.Second}, func() LM { return &replies{texts: []string{" Paris"}, then: time.Minute} }, func(err error) bool {
+			return errors.As(err, new(*BudgetError)) && errors.Is(err, context.DeadlineExceeded)
+		}},
+		"the LM fails": {Budget{Calls: 9}, func() LM { return &replies{texts: []string{" Paris"}, err: boom} }, func(err error) bool { return errors.Is(err, boom) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, trace := WithTrace(t.Context())
+			ctx, cancel := WithBudget(With(ctx, Scope{LM: tt.lm()}), tt.budget)
+			defer cancel()
+			_, err := NewPredict[question, answer]("", &PredictOptions{Retries: 2}).Call(ctx, question{"?"})
+			var unread *ParseError
+			if !tt.is(err) || !errors.As(err, &unread) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if unread.Partial["answer"] != "Paris" || unread.Usage.PromptTokens != 10 || trace.Usage() != unread.Usage {
+				t.Errorf("%s: partial %v, usage %+v, in the trace %+v", name, unread.Partial, unread.Usage, trace.Usage())
+			}
+		})
 	}
 }
 

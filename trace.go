@@ -2,7 +2,6 @@ package cria
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +23,7 @@ type Step struct {
 	Prediction *Prediction // nil if the call failed
 	Err        error
 	Request    *Request // what was asked first; nil if the call failed before
+	Usage      Usage    // of all its requests; of one that failed or was stopped, the tokens that came
 	Begun      time.Time
 	Took       time.Duration
 }
@@ -52,17 +52,13 @@ func (t *Trace) Steps() []Step {
 	return slices.Clone(t.steps)
 }
 
-// Usage is what all calls used together that came to a reply, readable or not.
+// Usage is what all calls used together, those that failed too.
 func (t *Trace) Usage() (sum Usage) {
 	sum.Cached = true
 	counted := false
 	for _, s := range t.Steps() {
-		var unread *ParseError
-		switch {
-		case s.Prediction != nil:
-			sum, counted = sum.Add(s.Prediction.Usage), true
-		case errors.As(s.Err, &unread):
-			sum, counted = sum.Add(unread.Usage), true
+		if s.Usage != (Usage{}) {
+			sum, counted = sum.Add(s.Usage), true
 		}
 	}
 	sum.Cached = sum.Cached && counted
