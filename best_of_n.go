@@ -62,9 +62,9 @@ func NewBestOfN[In, Out any](m Module[In, Out], n int, threshold float64, reward
 	return &BestOfN[In, Out]{Module: m, n: n, threshold: threshold, reward: reward}
 }
 
-// Call implements [Module]. An attempt that fails is passed over; if all fail, the error
-// is an *[AttemptsError]. When the context ends, or its budget is spent, what was best so
-// far is returned if there is any.
+// Call implements [Module]. An attempt that fails is passed over, as is one that has spent
+// a budget of its own; if all fail, the error is an *[AttemptsError]. When the context
+// ends, or its budget is spent, what was best so far is returned if there is any.
 func (b *BestOfN[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var best Out
 	score := math.Inf(-1)
@@ -106,10 +106,10 @@ func (b *BestOfN[In, Out]) attempt(ctx, own context.Context, in In) (Out, Score,
 	return out, s, err
 }
 
-// over reports whether no later attempt can do better than one that failed.
+// over reports whether the context of a call that failed allows no further one. A budget
+// that was opened within the call is no concern of others.
 func over(ctx context.Context, err error) bool {
-	budget := (*BudgetError)(nil)
-	return ctx.Err() != nil || errors.As(err, &budget)
+	return ctx.Err() != nil || errors.As(err, new(*BudgetError)) && meterOf(ctx).refuses()
 }
 
 // rollout returns a context whose calls are the attempt of a number; those of number 0

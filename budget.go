@@ -107,22 +107,42 @@ func (m *meter) begin(tokens int) (int, error) {
 func (m *meter) one() (left int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.limit
-	switch {
-	case b == Budget{}:
-		return 0, m.spent("it has no limit; set Calls, Tokens or Time")
-	case b.Calls < 0 || b.Tokens < 0 || b.Time < 0:
-		return 0, m.spent("a limit is negative")
-	case b.Calls > 0 && m.calls >= b.Calls:
-		return 0, m.spent(fmt.Sprintf("all of %d calls are made", b.Calls))
-	case b.Tokens > 0 && m.tokens >= b.Tokens:
-		return 0, m.spent(fmt.Sprintf("all of %d tokens are used", b.Tokens))
+	if reason := m.refusal(); reason != "" {
+		return 0, m.spent(reason)
 	}
 	m.calls++
-	if b.Tokens > 0 {
-		left = b.Tokens - m.tokens
+	if m.limit.Tokens > 0 {
+		left = m.limit.Tokens - m.tokens
 	}
 	return left, nil
+}
+
+// refusal says why no request may begin, "" if one may. The caller holds m.mu.
+func (m *meter) refusal() string {
+	switch b := m.limit; {
+	case b == Budget{}:
+		return "it has no limit; set Calls, Tokens or Time"
+	case b.Calls < 0 || b.Tokens < 0 || b.Time < 0:
+		return "a limit is negative"
+	case b.Calls > 0 && m.calls >= b.Calls:
+		return fmt.Sprintf("all of %d calls are made", b.Calls)
+	case b.Tokens > 0 && m.tokens >= b.Tokens:
+		return fmt.Sprintf("all of %d tokens are used", b.Tokens)
+	}
+	return ""
+}
+
+// refuses reports whether no request may begin.
+func (m *meter) refuses() bool {
+	for ; m != nil; m = m.outer {
+		m.mu.Lock()
+		reason := m.refusal()
+		m.mu.Unlock()
+		if reason != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // use counts what a request used.

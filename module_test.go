@@ -293,6 +293,64 @@ func TestMultiChainComparison(t *testing.T) {
 	}
 }
 
+// The attempts are not lost when there is nothing left to compare them with.
+func TestMultiChainComparisonThatFails(t *testing.T) {
+	lm := &answering{answer: func(req *Request) string {
+		if strings.Contains(lastTurn(req), "attempt_1:") {
+			return " both say so\nanswer: final"
+		}
+		text := " because\nanswer: a\nscore: 1"
+		if req.Sampling != nil {
+			text = strings.ReplaceAll(text, "answer: a", "answer: b")
+		}
+		return text
+	}}
+	m := NewMultiChainComparison[question, answer](3, "", &PredictOptions{LM: lm})
+	ctx, cancel := WithBudget(t.Context(), Budget{Calls: 3})
+	defer cancel()
+	if got, err := m.Call(ctx, question{"?"}); err != nil || got.Value != (answer{"b", 1}) || lm.calls.Load() != 3 {
+		t.Errorf("spent budget: %+v, %v; %d calls", got, err, lm.calls.Load())
+	}
+	if got, err := m.Call(t.Context(), question{"?"}); !errors.Is(err, ErrMissing) || got.Value != (answer{"b", 1}) {
+		t.Errorf("unreadable comparison: %+v, %v", got, err)
+	}
+	if got, err := m.Call(ctx, question{"?"}); !errors.As(err, new(*AttemptsError)) || got.Value != (answer{}) {
+		t.Errorf("no attempt: %+v, %v", got, err)
+	}
+}
+
+// A budget that an attempt opens is that attempt's; one around all ends all.
+func TestBudgetsOfAttempts(t *testing.T) {
+	lm := &answering{answer: bySeed}
+	p := NewPredict[question, answer]("", &PredictOptions{LM: lm})
+	reward := func(_ context.Context, _ question, out answer) (Score, error) {
+		return Score{Value: float64(out.Score)}, nil
+	}
+	begun := 0
+	m := Func[question, answer](func(ctx context.Context, in question) (answer, error) {
+		begun++
+		ctx, cancel := WithBudget(ctx, Budget{Calls: begun}) // the first attempt may call once, and so on
+		defer cancel()
+		if _, err := p.Call(ctx, in); err != nil {
+			return answer{}, err
+		}
+		return p.Call(ctx, in)
+	})
+	for _, tt := range []struct {
+		calls  int // that the budget around all allows
+		begun  int
+		failed bool
+	}{{100, 5, false}, {3, 3, false}, {2, 2, true}} {
+		begun = 0
+		ctx, cancel := WithBudget(t.Context(), Budget{Calls: tt.calls})
+		defer cancel()
+		_, err := NewBestOfN(m, 5, math.Inf(1), reward).Call(ctx, question{"?"})
+		if tt.failed != errors.As(err, new(*BudgetError)) || tt.failed != (err != nil) || begun != tt.begun {
+			t.Errorf("budget of %d: %v, %d attempts begun, want %d", tt.calls, err, begun, tt.begun)
+		}
+	}
+}
+
 // letterCounts embeds a text as how often it has a, b and c.
 type letterCounts struct{ short bool }
 

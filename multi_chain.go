@@ -56,13 +56,23 @@ func compareSignature(sig *Signature, n int) (*Signature, error) {
 func attemptName(i int) string { return fmt.Sprintf("attempt_%d", i+1) }
 
 // Call implements [Module]. Attempts that fail are left out; if all fail, the error is an
-// *[AttemptsError].
+// *[AttemptsError]. If the context ends, or its budget is spent, before they are compared,
+// the most frequent answer of the attempts is returned. If the comparison fails for
+// another reason, that answer comes with its error.
 func (m *MultiChainComparison[In, Out]) Call(ctx context.Context, in In) (Reasoned[Out], error) {
 	answers, err := attempts(ctx, m.Attempt, m.n, in)
 	if err != nil {
 		return Reasoned[Out]{}, err
 	}
-	return m.Choose(ctx, in, answers)
+	best, err := m.Choose(ctx, in, answers)
+	if err == nil {
+		return best, nil
+	}
+	best = MostFrequent(answers, asJSON[Reasoned[Out]])
+	if over(ctx, err) {
+		return best, nil
+	}
+	return best, fmt.Errorf("comparing %d answers: %w", len(answers), err)
 }
 
 // Choose compares answers that were got otherwise, at most as many as there are attempts.
