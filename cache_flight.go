@@ -49,8 +49,6 @@ type panicError struct{ value any }
 
 func (e *panicError) Error() string { return "the computation panicked" }
 
-var errGoexit = errors.New("the language model ended its goroutine")
-
 // answer returns the answer to a query, which was kept, is being computed, or is computed
 // now, and hands out its pieces. Its usage says if it was computed for others.
 func (c *Cache) answer(ctx context.Context, q query, yield func(Chunk) bool) (*cacheEntry, error) {
@@ -126,7 +124,7 @@ func (c *Cache) join(ctx context.Context, q query) (*reader, *cacheEntry) {
 
 // fly computes the answer. Whatever the computation does, the readers hear of its end.
 func (f *flight) fly(ctx context.Context) {
-	entry, err := (*cacheEntry)(nil), errGoexit
+	entry, err := (*cacheEntry)(nil), ErrGoexit
 	defer func() { f.land(entry, err) }()
 	entry, err = f.compute(ctx)
 }

@@ -188,7 +188,7 @@ func TestFlightPanics(t *testing.T) {
 		}
 	}()
 	lm = &fakeLM{generate: func(context.Context, int, *Request, func(Chunk, error) bool) { runtime.Goexit() }}
-	if _, _, err := generate(t.Context(), openCache(t, "", nil).LM(lm), ask("x")); !errors.Is(err, errGoexit) {
+	if _, _, err := generate(t.Context(), openCache(t, "", nil).LM(lm), ask("x")); !errors.Is(err, ErrGoexit) {
 		t.Errorf("the end of the goroutine: %v", err)
 	}
 }

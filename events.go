@@ -52,7 +52,7 @@ func Events[In, Out any](ctx context.Context, m Module[In, Out], in In) iter.Seq
 		defer leave()
 		ctx, trace := WithTrace(context.WithValue(ctx, sinkKey{}, s))
 		var value Out
-		var err error
+		err := ErrGoexit // unless it returns
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

@@ -8,7 +8,7 @@ import (
 
 // Outcome is what became of one of several inputs.
 type Outcome[Out any] struct {
-	Value Out // the zero value if there is an error
+	Value Out // the zero value if there is an error of the module
 	Err   error
 }
 
@@ -19,7 +19,8 @@ type MapOptions struct {
 	// [DefaultConcurrency].
 	Concurrency int
 	// Progress is told how many inputs are done after each, in increasing order and by
-	// one goroutine at a time. It must not panic.
+	// one goroutine at a time. If it panics, the outcome of the input that was done has a
+	// *[PanicError] besides its value, and it is told of the next all the same.
 	Progress func(done, total int)
 }
 
@@ -35,42 +36,73 @@ func (o *MapOptions) concurrency() int {
 }
 
 // Map calls a module for each input, several at once, and returns as many outcomes in
-// the order of the inputs. An input that fails, or panics (a *[PanicError]), fails alone.
-// When ctx ends, those that have not begun fail with its cause. Map returns when no call
-// runs any more.
+// the order of the inputs. An input that fails, or panics (a *[PanicError]), or ends its
+// goroutine ([ErrGoexit]), fails alone. When ctx ends, those that have not begun fail with
+// its cause. Map returns when no call runs any more.
 func Map[In, Out any](ctx context.Context, m Module[In, Out], inputs []In, opts *MapOptions) []Outcome[Out] {
 	outcomes := make([]Outcome[Out], len(inputs))
+	progress := &progress{total: len(inputs)}
+	if opts != nil {
+		progress.tell = opts.Progress
+	}
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	var mu sync.Mutex // of done and of Progress
-	done := 0
-	for range min(opts.concurrency(), len(inputs)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(inputs); i = next.Add(1) - 1 {
-				outcomes[i] = outcome(ctx, m, inputs[i])
-				if opts == nil || opts.Progress == nil {
-					continue
-				}
-				mu.Lock()
-				done++
-				opts.Progress(done, len(inputs))
-				mu.Unlock()
+	var work func()
+	work = func() {
+		returns := false
+		defer func() {
+			if !returns { // what it called has ended it: another one takes its place
+				workers.Go(work)
 			}
-		})
+		}()
+		for i := next.Add(1) - 1; int(i) < len(inputs); i = next.Add(1) - 1 {
+			become(ctx, &outcomes[i], m, inputs[i], progress)
+		}
+		returns = true
+	}
+	for range min(opts.concurrency(), len(inputs)) {
+		workers.Go(work)
 	}
 	workers.Wait()
 	return outcomes
 }
 
-func outcome[In, Out any](ctx context.Context, m Module[In, Out], in In) Outcome[Out] {
+// become is what becomes of an input; progress is told.
+func become[In, Out any](ctx context.Context, o *Outcome[Out], m Module[In, Out], in In, progress *progress) {
+	defer func() {
+		if err := progress.add(); o.Err == nil {
+			o.Err = err
+		}
+	}()
 	if ctx.Err() != nil {
-		return Outcome[Out]{Err: outOfTime(ctx, context.Cause(ctx))}
+		o.Err = outOfTime(ctx, context.Cause(ctx))
+		return
 	}
+	o.Err = ErrGoexit // unless the module returns
 	out, err := safely(ctx, m, in)
-	if err != nil {
-		return Outcome[Out]{Err: err}
+	if o.Err = err; err == nil {
+		o.Value = out
 	}
-	return Outcome[Out]{Value: out}
+}
+
+// progress counts the inputs that are done.
+type progress struct {
+	tell  func(done, total int) // may be nil
+	total int
+	mu    sync.Mutex
+	done  int
+}
+
+func (p *progress) add() (err error) {
+	if p.tell == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	defer recovered("the progress function", &err)
+	p.tell(p.done, p.total)
+	return nil
 }
 
 // Parallel is [Map] as a module.

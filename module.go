@@ -2,6 +2,7 @@ package cria
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -31,6 +32,11 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.What, e.Value) }
+
+// ErrGoexit is the error of a module, a tool or a language model that ended its goroutine, by
+// [runtime.Goexit] or a test's FailNow, where that was one of this package's: the others go
+// on. In a goroutine of the caller's nothing holds it up.
+var ErrGoexit = errors.New("it ended its goroutine before it had a result, by runtime.Goexit or a test's FailNow")
 
 // recovered turns a panic into an error of the function that defers it.
 func recovered(what string, err *error) {

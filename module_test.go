@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,6 +96,45 @@ func TestMapKeepsOrderAndFailuresApart(t *testing.T) {
 	}
 	if got := Map(t.Context(), m, nil, nil); len(got) != 0 {
 		t.Errorf("no inputs: %v", got)
+	}
+}
+
+// A module that ends its goroutine, and a progress function that panics, hold up no other.
+func TestMapSurvives(t *testing.T) {
+	m := Func[int, int](func(_ context.Context, i int) (int, error) {
+		if i%2 == 1 {
+			runtime.Goexit()
+		}
+		return i, nil
+	})
+	told := 0
+	outcomes := Map(t.Context(), m, []int{0, 1, 2, 3, 4, 5}, &MapOptions{Concurrency: 1, Progress: func(done, _ int) {
+		if told++; done == 5 {
+			panic("no more")
+		}
+	}})
+	for i, o := range outcomes {
+		switch {
+		case i == 4:
+			var p *PanicError
+			if !errors.As(o.Err, &p) || p.Value != "no more" || o.Value != 4 {
+				t.Errorf("%d: %+v", i, o)
+			}
+		case i%2 == 1 && !errors.Is(o.Err, ErrGoexit), i%2 == 0 && (o.Err != nil || o.Value != i):
+			t.Errorf("%d: %+v", i, o)
+		}
+	}
+	if told != 6 {
+		t.Errorf("progress was told %d times", told)
+	}
+	odd := Func[int, int](func(_ context.Context, i int) (int, error) { runtime.Goexit(); return 0, nil })
+	if _, err := NewMajority(odd, 2, nil).Call(t.Context(), 1); !errors.Is(err, ErrGoexit) {
+		t.Errorf("attempts that end: %v", err)
+	}
+	for e, err := range Events(t.Context(), odd, 1) {
+		if !errors.Is(err, ErrGoexit) {
+			t.Errorf("events: %+v, %v", e, err)
+		}
 	}
 }
 
