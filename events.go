@@ -2,6 +2,7 @@ package cria
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -11,7 +12,7 @@ import (
 // EventKind says what an [Event] is about.
 type EventKind string
 
-// The kinds of events, in the order in which a call of a predictor has them.
+// The kinds of events; those of a predictor's call come in this order.
 const (
 	EventStatus   EventKind = "status"   // what [Emit] was given, in Text
 	EventStart    EventKind = "start"    // a predictor was called
@@ -21,21 +22,28 @@ const (
 	EventDone     EventKind = "done"     // the field is complete
 	EventRetry    EventKind = "retry"    // the reply could not be read, as Err says: its fields do not count, and the model is asked again
 	EventEnd      EventKind = "end"      // the predictor's call ended: with Prediction, or Err
-	EventResult   EventKind = "result"   // the module's call ended, with Value; the last event
+
+	EventToolCall   EventKind = "tool_call"   // a tool was called by [CallTool]: Tool, with Arguments
+	EventToolResult EventKind = "tool_result" // the tool's call ended: with Result, or Err
+
+	EventResult EventKind = "result" // the module's call ended, with Value; the last event
 )
 
 // Event is something that happened in a call of a module.
 type Event[Out any] struct {
 	Kind       EventKind
-	Predictor  *Predictor  // nil for status and result
-	Name       string      // of the predictor in the context's [Program]; empty if there is none
-	Call       int         // numbers the calls of predictors from 1, in the order of their start
-	Field      string      // for field, delta and done
-	Text       string      // for status, thinking and delta
-	Prediction *Prediction // for end; nil if the predictor failed
-	Err        error       // for retry and end
-	Value      Out         // for result
-	Usage      Usage       // for end: of the call, even if it failed; for result: of all calls
+	Predictor  *Predictor      // nil for status, result and tools
+	Name       string          // of the predictor in the context's [Program]; empty if there is none
+	Call       int             // numbers the calls of predictors and tools from 1, in the order of their start
+	Field      string          // for field, delta and done
+	Text       string          // for status, thinking and delta
+	Prediction *Prediction     // for end; nil if the predictor failed
+	Err        error           // for retry, end and tool_result
+	Value      Out             // for result
+	Tool       string          // for tool_call and tool_result: the tool's name
+	Arguments  json.RawMessage // for tool_call and tool_result
+	Result     json.RawMessage // for tool_result; nil if the tool failed
+	Usage      Usage           // for end: of the call, even if it failed; for result: of all calls
 }
 
 // Events calls a module and yields what happens in it while it does: the text of each
@@ -89,7 +97,10 @@ func Emit(ctx context.Context, text string) {
 type anyEvent = Event[struct{}]
 
 func typedEvent[Out any](e anyEvent) Event[Out] {
-	return Event[Out]{Kind: e.Kind, Predictor: e.Predictor, Name: e.Name, Call: e.Call, Field: e.Field, Text: e.Text, Prediction: e.Prediction, Err: e.Err, Usage: e.Usage}
+	return Event[Out]{
+		Kind: e.Kind, Predictor: e.Predictor, Name: e.Name, Call: e.Call, Field: e.Field, Text: e.Text,
+		Prediction: e.Prediction, Err: e.Err, Tool: e.Tool, Arguments: e.Arguments, Result: e.Result, Usage: e.Usage,
+	}
 }
 
 // sink hands events to a reader, and to the reader of the call around it.
@@ -113,6 +124,14 @@ type sinkKey struct{}
 func sinkOf(ctx context.Context) *sink {
 	s, _ := ctx.Value(sinkKey{}).(*sink)
 	return s
+}
+
+// number numbers a call; 0 without a reader.
+func (s *sink) number() int {
+	if s == nil {
+		return 0
+	}
+	return int(s.calls.Add(1))
 }
 
 func (s *sink) send(e anyEvent) {
@@ -141,7 +160,7 @@ func newCall(ctx context.Context, p *Predictor, inputs Example) *call {
 	}
 	c.step.Begun, c.step.Name = time.Now(), overlayOf(ctx).names[p.declared()]
 	if c.sink != nil {
-		c.event = anyEvent{Predictor: c.step.Predictor, Name: c.step.Name, Call: int(c.sink.calls.Add(1))}
+		c.event = anyEvent{Predictor: c.step.Predictor, Name: c.step.Name, Call: c.sink.number()}
 		c.send(EventStart, "", "")
 	}
 	return c
