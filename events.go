@@ -149,6 +149,7 @@ type call struct {
 	sink  *sink
 	event anyEvent // what its events have in common
 	field string
+	open  bool // the field was told to begin, and not to end
 	step  Step
 }
 
@@ -177,7 +178,7 @@ func (c *call) delta(d Delta[Example]) {
 		return
 	}
 	if d.Retry != nil {
-		c.field = ""
+		c.open = false
 		e := c.event
 		e.Kind, e.Err = EventRetry, d.Retry
 		c.sink.send(e)
@@ -187,14 +188,15 @@ func (c *call) delta(d Delta[Example]) {
 		c.send(EventThinking, "", d.Thinking)
 		return
 	}
-	if d.Field != c.field {
-		c.field = d.Field
+	if !c.open || d.Field != c.field {
+		c.field, c.open = d.Field, true
 		c.send(EventField, d.Field, "")
 	}
 	if d.Text != "" {
 		c.send(EventDelta, d.Field, d.Text)
 	}
 	if d.Done {
+		c.open = false
 		c.send(EventDone, d.Field, "")
 	}
 }

@@ -212,6 +212,88 @@ func TestStreamedText(t *testing.T) {
 	}
 }
 
+// A model that nothing is forced of writes space into JSON, or opens its turn anew: what
+// is streamed is what is read all the same.
+func TestStreamOfFreeWriters(t *testing.T) {
+	sig := mustParse(t, "-> a, n: int, l: list[str]")
+	want := Example{"a": "x, y", "n": "3", "l": `["u","v"]`}
+	lines := " x, y\nn: 3\nl: [\"u\",\"v\"]"
+	markers := "\nx, y\n\n[[ ## n ## ]]\n3\n\n[[ ## l ## ]]\n[\"u\",\"v\"]\n\n[[ ## completed ## ]]"
+	tags := "x, y</a>\n<n>3</n>\n<l>[\"u\",\"v\"]</l>"
+	for _, tt := range []struct {
+		format OutputFormat
+		reply  string
+	}{
+		{OutputJSON, `{"a": "x, y", "n": 3, "l": ["u","v"]}`},
+		{OutputJSON, "{\n\t\"a\" : \"x, y\" ,\r\n  \"n\":3\n,  \"l\":\n[\"u\",\"v\"]\n}"},
+		{OutputJSON, "Here it is:\n```json\n{ \"a\": \"x, y\", \"n\": 3 , \"l\": [\"u\",\"v\"] }\n```"},
+		{OutputLines, "a:" + lines},
+		{OutputLines, "\na:" + lines},
+		{OutputCompletion, " a:" + lines},
+		{OutputMarkers, "[[ ## a ## ]]" + markers},
+		{OutputTags, "<a>" + tags},
+		{OutputTags, "\n<a>" + tags},
+	} {
+		for n := 1; n <= len(tt.reply); n++ {
+			lm := &script{}
+			for piece := range slices.Chunk([]byte(tt.reply), n) {
+				lm.pieces = append(lm.pieces, string(piece))
+			}
+			p, err := NewPredictor(sig, &PredictOptions{LM: lm, Format: tt.format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts := Example{}
+			var result *Prediction
+			for delta, err := range p.Stream(t.Context(), Example{}) {
+				if err != nil {
+					t.Fatalf("%s %q: %v", tt.format, tt.reply, err)
+				}
+				if result = delta.Result; result == nil {
+					before, _ := texts[delta.Field].(string)
+					texts[delta.Field] = before + delta.Text
+				}
+			}
+			if diff := cmp.Diff(want, texts); diff != "" || result.Value["a"] != want["a"] {
+				t.Errorf("%s %q in pieces of %d: a is %v, fields (-want +got):\n%s", tt.format, tt.reply, n, result.Value["a"], diff)
+				break
+			}
+		}
+	}
+}
+
+// A value may begin as its turn does, by its declaration or nearly.
+func TestStreamOfOpening(t *testing.T) {
+	for _, tt := range []struct{ sig, reply, want string }{
+		{"-> a: Literal['a: b', 'c']", " a: b", "a: b"},
+		{"-> a", " a", "a"},
+		{"-> a", " ab: c", "ab: c"},
+		{"-> a", " a: b", "b"},
+		{"-> a", " A: b", "A: b"},
+	} {
+		for n := 1; n <= len(tt.reply); n++ {
+			lm := &script{}
+			for piece := range slices.Chunk([]byte(tt.reply), n) {
+				lm.pieces = append(lm.pieces, string(piece))
+			}
+			p, err := NewPredictor(mustParse(t, tt.sig), &PredictOptions{LM: lm})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := ""
+			for delta, err := range p.Stream(t.Context(), Example{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				text += delta.Text
+				if delta.Result != nil && (text != tt.want || delta.Result.Value["a"] != tt.want) {
+					t.Errorf("%q is streamed as %q and read as %q, want %q", tt.reply, text, delta.Result.Value["a"], tt.want)
+				}
+			}
+		}
+	}
+}
+
 func TestFormatOfScope(t *testing.T) {
 	sig := mustParse(t, "q -> a")
 	for name, test := range map[string]struct {

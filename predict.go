@@ -73,7 +73,7 @@ func (p *Predict[In, Out]) Run(ctx context.Context, in In) (*Result[Out], error)
 func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Out], error] {
 	return func(yield func(Delta[Out], error) bool) {
 		for delta, err := range p.core.Stream(ctx, p.inputs.encode(in)) {
-			typed := Delta[Out]{Field: delta.Field, Text: delta.Text, Done: delta.Done, Thinking: delta.Thinking, Retry: delta.Retry}
+			typed := typedDelta[Out](delta)
 			if err == nil && delta.Result != nil {
 				typed.Result, err = p.result(delta.Result)
 			}
@@ -82,6 +82,11 @@ func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Ou
 			}
 		}
 	}
+}
+
+// typedDelta is a delta without its result.
+func typedDelta[Out any](d Delta[Example]) Delta[Out] {
+	return Delta[Out]{Field: d.Field, Text: d.Text, Done: d.Done, Thinking: d.Thinking, Retry: d.Retry}
 }
 
 func (p *Predict[In, Out]) result(r *Prediction) (*Result[Out], error) {

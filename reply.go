@@ -74,7 +74,7 @@ func (r *reply) generate(ctx context.Context) (Chunk, error) {
 	var fields *fieldSplitter
 	var deltas func(string) []Delta[Example]
 	if r.yield != nil {
-		fields = newFieldSplitter(req.Output)
+		fields = newFieldSplitter(req.Prefill, req.Output, r.predictor.sig.outputs)
 		deltas = fields.add
 	}
 	text, last, err := r.read(ctx, &req, deltas)

@@ -22,7 +22,7 @@ type jsonStream struct {
 func (r *jsonStream) read(text string) (value string, n int, done bool) {
 	first, space := !r.begun, 0
 	if first {
-		space = len(text) - len(strings.TrimLeft(text, " "))
+		space = len(text) - len(strings.TrimLeft(text, jsonSpace))
 	}
 	n, done = r.scan(text[space:])
 	raw := r.held + text[space:space+n]
@@ -46,6 +46,28 @@ func (r *jsonStream) read(text string) (value string, n int, done bool) {
 		value = raw[:cut]
 	}
 	return value, n, done
+}
+
+// jsonSpace is what may stand between the parts of JSON.
+const jsonSpace = " \t\r\n"
+
+// cutJSON cuts a piece of compact JSON, which is no part of a value, from the beginning of
+// a text that may have space in it.
+func cutJSON(text, literal string) (rest string, ok bool) {
+	quoted := false
+	for i := range len(literal) {
+		if !quoted {
+			text = strings.TrimLeft(text, jsonSpace)
+		}
+		if text == "" || text[0] != literal[i] {
+			return "", false
+		}
+		if literal[i] == '"' {
+			quoted = !quoted
+		}
+		text = text[1:]
+	}
+	return text, true
 }
 
 // bare returns what is certain of a value that is not a string: null is no text.
@@ -85,7 +107,7 @@ func (r *jsonStream) scan(text string) (n int, done bool) {
 		case r.quoted:
 		case c == '{' || c == '[':
 			r.depth++
-		case r.depth == 0 && (c == ',' || c == '}' || c == ']'): // behind a number or a word
+		case r.depth == 0 && strings.IndexByte(",}]"+jsonSpace, c) >= 0: // behind a number or a word
 			return i, true
 		case c == '}' || c == ']':
 			if r.depth--; r.depth == 0 {

@@ -3,6 +3,7 @@ package cria
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -127,8 +128,8 @@ func (t *TwoStep[In, Out]) Run(ctx context.Context, in In) (*TwoStepResult[Out],
 	if err != nil {
 		return nil, fmt.Errorf("writing the answer: %w", err)
 	}
-	r := &TwoStepResult[Out]{Free: free}
-	extracted, err := t.Extract.Call(ctx, Example{t.Extract.sig.inputs[0].Name: free.Value})
+	r := &TwoStepResult[Out]{Free: &Result[string]{Value: t.text(free), Text: free.Text, Thinking: free.Thinking, Finish: free.Finish, Usage: free.Usage}}
+	extracted, err := t.Extract.Call(ctx, t.extraction(free))
 	if err == nil {
 		r.Result, err = resultOf[Out](t.outputs, extracted)
 	}
@@ -138,19 +139,70 @@ func (t *TwoStep[In, Out]) Run(ctx context.Context, in In) (*TwoStepResult[Out],
 	return r, nil
 }
 
+// Stream is Call that yields the text of each field as it comes, the free text before the
+// outputs; the last delta has the result, with the usage of both requests. Breaking out
+// cancels the work.
+func (t *TwoStep[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Out], error] {
+	return func(yield func(Delta[Out], error) bool) {
+		writing, err := t.writing(ctx)
+		if err != nil {
+			yield(Delta[Out]{}, fmt.Errorf("writing the answer: %w", err))
+			return
+		}
+		var free *Prediction
+		for delta, err := range t.Write.Stream(writing, t.inputs.encode(in)) {
+			if err != nil {
+				yield(Delta[Out]{}, fmt.Errorf("writing the answer: %w", err))
+				return
+			}
+			if free = delta.Result; free == nil && !yield(typedDelta[Out](delta), nil) {
+				return
+			}
+		}
+		for delta, err := range t.Extract.Stream(ctx, t.extraction(free)) {
+			typed := typedDelta[Out](delta)
+			if err == nil && delta.Result != nil {
+				if typed.Result, err = resultOf[Out](t.outputs, delta.Result); err == nil {
+					typed.Result.Usage = free.Usage.Add(typed.Result.Usage)
+				}
+			}
+			if err != nil {
+				yield(Delta[Out]{}, fmt.Errorf("extracting from the answer: %w", err))
+				return
+			}
+			if !yield(typed, nil) {
+				return
+			}
+		}
+	}
+}
+
 // write asks the LM of the call, whatever its adapter is, for free text.
-func (t *TwoStep[In, Out]) write(ctx context.Context, in In) (*Result[string], error) {
+func (t *TwoStep[In, Out]) write(ctx context.Context, in In) (*Prediction, error) {
+	ctx, err := t.writing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.Write.Call(ctx, t.inputs.encode(in))
+}
+
+// writing is the context of the first request.
+func (t *TwoStep[In, Out]) writing(ctx context.Context) (context.Context, error) {
 	scope, err := resolve(ctx, t.Write.current(ctx).scope)
 	if err != nil {
 		return nil, err
 	}
-	ctx = With(ctx, Scope{LM: scope.LM, Adapter: freeText{}, Calibration: &Calibration{}})
-	p, err := t.Write.Call(ctx, t.inputs.encode(in))
-	if err != nil {
-		return nil, err
-	}
-	text := p.Value.Text(t.Write.sig.outputs[0].Name)
-	return &Result[string]{Value: text, Text: p.Text, Thinking: p.Thinking, Finish: p.Finish, Usage: p.Usage}, nil
+	return With(ctx, Scope{LM: scope.LM, Adapter: freeText{}, Calibration: &Calibration{}}), nil
+}
+
+// text is the value of the first request.
+func (t *TwoStep[In, Out]) text(free *Prediction) string {
+	return free.Value.Text(t.Write.sig.outputs[0].Name)
+}
+
+// extraction is the input of the second request.
+func (t *TwoStep[In, Out]) extraction(free *Prediction) Example {
+	return Example{t.Extract.sig.inputs[0].Name: t.text(free)}
 }
 
 // freeText is an adapter whose reply is one text, which nothing is forced of. Inputs are

@@ -2,6 +2,8 @@ package cria
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +38,69 @@ func TestTwoStep(t *testing.T) {
 	}
 	if got, err := p.Call(t.Context(), question{"Where?"}); err != nil || got.Score != 9 {
 		t.Errorf("Call: %+v, %v", got, err)
+	}
+}
+
+// Both requests stream, under the names of their fields.
+func TestTwoStepStreams(t *testing.T) {
+	writer, extractor := &script{pieces: []string{" It is", " Paris. "}}, &script{pieces: []string{" Pa", "ris\nscore: 9"}}
+	p := NewTwoStep[question, verdict]("", &TwoStepOptions{Write: &PredictOptions{LM: writer}, Extract: &PredictOptions{LM: extractor}})
+	want := []string{"free_text It is", "free_text  Paris.", "free_text done", "text Pa", "text ris", "text done", "score 9", "score done"}
+	var got []string
+	var result *Result[verdict]
+	for delta, err := range p.Stream(t.Context(), question{"Where?"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if delta.Text != "" {
+			got = append(got, delta.Field+" "+delta.Text)
+		}
+		if delta.Done {
+			got = append(got, delta.Field+" done")
+		}
+		result = delta.Result
+	}
+	if diff := cmp.Diff(want, got); diff != "" || result.Value != (verdict{"Paris", 9}) || result.Usage != (Usage{PromptTokens: 20, CompletionTokens: 4}) {
+		t.Errorf("result %+v; deltas (-want +got):\n%s", result, diff)
+	}
+	got = nil
+	for e, err := range Events(t.Context(), p, question{"Where?"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch e.Kind {
+		case EventDelta:
+			got = append(got, e.Field+" "+e.Text)
+		case EventDone:
+			got = append(got, e.Field+" done")
+		case EventField:
+			got = append(got, e.Field)
+		}
+	}
+	want = []string{"free_text", "free_text It is", "free_text  Paris.", "free_text done", "text", "text Pa", "text ris", "text done", "score", "score 9", "score done"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	for _, calls := range []int{0, 1} {
+		writer.calls, extractor.calls = 0, 0
+		for delta := range p.Stream(t.Context(), question{"Where?"}) {
+			if calls == 0 || delta.Field == "text" {
+				break
+			}
+		}
+		if writer.calls != 1 || extractor.calls != calls {
+			t.Errorf("%d and %d requests, though the reader left", writer.calls, extractor.calls)
+		}
+	}
+	extractor.pieces = []string{" Paris"}
+	for delta, err := range p.Stream(t.Context(), question{"Where?"}) {
+		if delta.Result != nil || err != nil && !errors.Is(err, ErrMissing) {
+			t.Errorf("%+v, %v", delta, err)
+		}
+		got = append(got[:0], fmt.Sprint(err))
+	}
+	if !strings.HasPrefix(got[0], "extracting from the answer: ") {
+		t.Errorf("the last error is %q", got[0])
 	}
 }
 
