@@ -275,11 +275,53 @@ func TestRefine(t *testing.T) {
 	if lm.asked[n-1].Chat.Prefix != lm.asked[n-2].Chat.Prefix {
 		t.Error("hinted attempts have prefixes of their own")
 	}
-	type hinted struct{ Hint string }
-	if _, err := NewRefine(NewPredict[question, hinted]("", nil), 2, 1, func(context.Context, question, hinted) (Score, error) {
-		return Score{0, "more"}, nil
-	}).Call(ctx, question{"?"}); err != nil {
-		t.Errorf("an output named hint: %v, the first attempt should stand", err)
+	if diff := cmp.Diff(lm.asked[0].Chat.Prefix.Messages(), lm.asked[1].Chat.Prefix.Messages()); diff != "" {
+		t.Errorf("the hint changes the prefix (-without +with):\n%s", diff)
+	}
+}
+
+// The hint has a name that no field has, whatever its case and whatever a model is shown.
+func TestRefineKeepsFields(t *testing.T) {
+	for sig, want := range map[string]string{
+		"q -> hint":                   "q: ?\nfeedback_hint: be brief",
+		"Hint, q -> a":                "Hint: mine\nq: ?\nfeedback_hint: be brief",
+		"hint, q -> a":                "hint: mine\nq: ?\nfeedback_hint: be brief",
+		"hint: list[str], q -> a":     "hint: [\"mine\"]\nq: ?\nfeedback_hint: be brief",
+		"hint, q -> feedback_hint, a": "hint: mine\nq: ?\nfeedback_feedback_hint: be brief",
+	} {
+		lm := &answering{answer: func(*Request) string { return " a\na: a" }}
+		s := mustParse(t, sig)
+		p, err := NewPredictor(s, &PredictOptions{LM: lm})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Func[Example, *Prediction](p.Call)
+		inputs := Example{"q": "?"}
+		for _, f := range s.Inputs() {
+			switch {
+			case f.Type.Kind == KindList:
+				inputs[f.Name] = []any{"mine"}
+			case f.Name != "q":
+				inputs[f.Name] = "mine"
+			}
+		}
+		_, err = NewRefine(m, 2, 1, func(context.Context, Example, *Prediction) (Score, error) {
+			return Score{0, "be brief"}, nil
+		}).Call(t.Context(), inputs)
+		if err != nil || len(lm.asked) != 2 || lastTurn(lm.asked[1]) != want {
+			t.Errorf("%s: %v; %d requests, the last is %q, want %q", sig, err, len(lm.asked), lastTurn(lm.asked[len(lm.asked)-1]), want)
+		}
+	}
+	lm := &answering{answer: func(*Request) string { return " a" }}
+	type in struct {
+		Note string `json:"note" alias:"HINT"`
+	}
+	type out struct{ A string }
+	_, err := NewRefine(NewPredict[in, out]("", &PredictOptions{LM: lm}), 2, 1, func(context.Context, in, out) (Score, error) {
+		return Score{0, "be brief"}, nil
+	}).Call(t.Context(), in{"mine"})
+	if err != nil || len(lm.asked) != 2 || lastTurn(lm.asked[1]) != "HINT: mine\nfeedback_hint: be brief" {
+		t.Errorf("an alias: %v, %d requests", err, len(lm.asked))
 	}
 }
 

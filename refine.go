@@ -2,13 +2,13 @@ package cria
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"maps"
 )
 
 // Refine is a [BestOfN] whose next attempt is told what was wrong with the last: the
 // [Score.Feedback] of its reward function stands as an input "hint" in the prompts of all
-// predictors of the module, behind their other inputs. It is safe for concurrent use.
+// predictors of the module, behind their other inputs. Where a signature has a field of
+// that name, the input is "feedback_hint", and so on. It is safe for concurrent use.
 type Refine[In, Out any] struct {
 	BestOfN[In, Out]
 }
@@ -30,36 +30,35 @@ func withHint(ctx context.Context, hint string) context.Context {
 }
 
 // hinted returns the predictor and the inputs with the context's hint, or both as they
-// are if there is none or the signature has another use for the name.
+// are if there is none.
 func (p *Predictor) hinted(ctx context.Context, inputs Example) (*Predictor, Example, error) {
 	hint, _ := ctx.Value(hintKey{}).(string)
 	if hint == "" {
 		return p, inputs, nil
 	}
-	at := slices.IndexFunc(p.sig.inputs, func(f Field) bool { return f.Name == hintName })
-	if at >= 0 && p.sig.inputs[at].Type.Kind != KindString {
-		return p, inputs, nil
+	p.hint.once.Do(func() { p.hint.predictor, p.hint.err = p.withHintInput() })
+	if p.hint.err != nil {
+		return nil, nil, p.hint.err
 	}
 	told := Example{}
-	for name, value := range inputs {
-		told[name] = value
-	}
-	told[hintName] = hint
-	if at >= 0 {
-		return p, told, nil
-	}
-	p.hint.once.Do(func() { p.hint.predictor, p.hint.err = p.withHintInput() })
-	return p.hint.predictor, told, p.hint.err
+	maps.Copy(told, inputs)
+	told[p.hint.predictor.sig.inputs[len(p.sig.inputs)].Name] = hint
+	return p.hint.predictor, told, nil
 }
 
+// withHintInput adds the input. The instruction stays as it is, so that all attempts have
+// the same prefix.
 func (p *Predictor) withHintInput() (*Predictor, error) {
-	if slices.ContainsFunc(p.sig.outputs, func(f Field) bool { return f.Name == hintName }) {
-		return nil, errors.New(`feedback is an input "hint", and an output has that name`)
-	}
 	hint := Field{Name: hintName, Type: Type{Kind: KindString}, Desc: "what to mind"}
+	for p.sig.declares(hint.Name) {
+		hint.Name = "feedback_" + hint.Name
+	}
 	sig, err := p.sig.AppendInputs(hint)
 	if err != nil {
 		return nil, err
 	}
-	return &Predictor{sig: sig, scope: p.scope, retries: p.retries, origin: p}, nil
+	if sig, err = sig.WithInstruction(p.sig.Instruction()); err != nil {
+		return nil, err
+	}
+	return &Predictor{sig: sig, scope: p.scope, retries: p.retries, origin: p.declared()}, nil
 }

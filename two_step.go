@@ -85,10 +85,11 @@ func twoSteps(sig *Signature, opts *TwoStepOptions) (write, extract *Predictor, 
 	return write, extract, nil
 }
 
+// declares reports whether a field has the name, or is shown to a model under it.
 func (s *Signature) declares(name string) bool {
 	for _, fields := range [][]Field{s.inputs, s.outputs} {
 		for _, f := range fields {
-			if strings.EqualFold(f.Name, name) {
+			if strings.EqualFold(f.Name, name) || strings.EqualFold(f.Label(), name) {
 				return true
 			}
 		}
