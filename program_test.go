@@ -349,3 +349,65 @@ func TestNewProgramOfEmbedded(t *testing.T) {
 		t.Error("a nil Predict was found")
 	}
 }
+
+type asker struct{ Ask *Predict[question, answer] }
+
+type askers struct {
+	First  asker // has the address of the whole
+	Second *Predict[question, answer]
+}
+
+// A struct and its first field have one address, and both are walked through.
+func TestNewProgramOfOneAddress(t *testing.T) {
+	all := &askers{asker{NewPredict[question, answer]("", nil)}, NewPredict[question, answer]("", nil)}
+	program := mustProgram(t, &struct {
+		Start *asker
+		All   *askers
+	}{&all.First, all})
+	if diff := cmp.Diff([]string{"start.ask", "all.second"}, program.names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+// What is held by value in a map or an interface has no address.
+func TestNewProgramOfValues(t *testing.T) {
+	p := NewPredict[question, answer]("", nil)
+	for name, tt := range map[string]struct {
+		module any
+		want   string
+	}{
+		"map": {&struct {
+			Tools map[string]Predict[question, answer]
+		}{map[string]Predict[question, answer]{"search": *p}}, "tools.search is a cria.Predict["},
+		"interface":     {&struct{ Steps []any }{[]any{*p}}, "steps[0] is a cria.Predict["},
+		"within values": {&struct{ By map[string]askers }{map[string]askers{"a": {}}}, ""},
+		"struct in one": {&struct{ X any }{struct{ P Predict[question, answer] }{*p}}, "x.p is a cria.Predict["},
+	} {
+		_, err := NewProgram(tt.module)
+		if err == nil || tt.want != "" && (!strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "hold a pointer")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Data is not walked through, nor is anything twice.
+func TestNewProgramPassesData(t *testing.T) {
+	module := struct {
+		Ask     *Predict[question, answer]
+		Vectors [][]float32
+		Text    []byte
+		Known   []Example
+		Round   []any
+	}{Ask: NewPredict[question, answer]("", nil), Text: make([]byte, 1<<20), Round: make([]any, 4)}
+	for range 1000 {
+		module.Vectors = append(module.Vectors, make([]float32, 100))
+		module.Known = append(module.Known, Example{"question": "q", "answer": "a"})
+	}
+	for i := range module.Round {
+		module.Round[i] = module.Round // it would be walked through 4^64 times
+	}
+	allocs := testing.AllocsPerRun(1, func() { mustProgram(t, &module) })
+	if allocs > 200 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
