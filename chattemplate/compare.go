@@ -14,7 +14,11 @@ func (r *run) equal(a, b value) (bool, error) {
 	defer r.leave()
 	if x, ok := text(a); ok {
 		y, ok := text(b)
-		if !ok || len(x) != len(y) {
+		if !ok {
+			return false, nil
+		}
+		r.watch.equal(a, b)
+		if len(x) != len(y) {
 			return false, nil
 		}
 		return x == y, r.read(len(x))
@@ -129,6 +133,8 @@ func (r *run) compare(op string, a, b value) (int, error) {
 	}
 	if x, ok := text(a); ok {
 		if y, ok := text(b); ok {
+			r.watch.opened("the operator "+op, a)
+			r.watch.opened("the operator "+op, b)
 			return strings.Compare(x, y), r.read(min(len(x), len(y)))
 		}
 	}
@@ -170,10 +176,12 @@ func (r *run) contains(in, v value) (bool, error) {
 		if !ok {
 			return false, fail("'in <string>' requires string as left operand, not %s", typeName(v))
 		}
+		r.watch.absent("the operator in", in, v)
 		return strings.Contains(s, part), r.read(len(s))
 	}
 	switch in := in.(type) {
 	case *dict:
+		r.watch.key(v)
 		_, ok, err := in.get(v)
 		return ok, err
 	case *generator: // reads no further than it must

@@ -49,6 +49,7 @@ func (e *dictExpr) eval(r *run, s *scope) (value, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.watch.key(key)
 		v, err := e.values[i].eval(r, s)
 		if err != nil {
 			return nil, err
@@ -291,6 +292,7 @@ func (r *run) filter(name string, v value, a *args) (value, error) {
 	if err := r.step(1); err != nil {
 		return nil, err
 	}
+	r.watch.filter(name, v, a)
 	return f(r, v, a)
 }
 
@@ -315,5 +317,6 @@ func (r *run) test(name string, v value, a *args) (bool, error) {
 	if err := r.step(1); err != nil {
 		return false, err
 	}
+	r.watch.test(name, v, a)
 	return t(r, v, a)
 }

@@ -259,10 +259,10 @@ func trim(r *run, v value, a *args) (value, error) {
 
 // strip removes characters from the ends, white space if chars is None.
 func strip(r *run, s string, chars value, left, right bool) (string, error) {
-	within := isSpace
+	within, set, whole := isSpace, "", s
 	if chars != nil {
-		set, err := wantText("the characters to strip", chars)
-		if err != nil {
+		var err error
+		if set, err = wantText("the characters to strip", chars); err != nil {
 			return "", err
 		}
 		if err := r.read(min(len(s)*len(set), 1<<40)); err != nil { // each may be compared with each
@@ -276,6 +276,7 @@ func strip(r *run, s string, chars value, left, right bool) (string, error) {
 	if right {
 		s = strings.TrimRightFunc(s, within)
 	}
+	r.watch.stripped(whole, s, set, left, right)
 	return s, nil
 }
 

@@ -78,6 +78,7 @@ func makeDict(r *run, a *args) (*dict, error) {
 				if !ok || len(t) != 2 {
 					return nil, fail("a dict can be made of a dict or of a list of pairs")
 				}
+				r.watch.key(t[0])
 				if err := d.set(t[0], t[1]); err != nil {
 					return nil, err
 				}

@@ -66,9 +66,9 @@ var modes = map[string]map[string]json.RawMessage{
 		"documents": json.RawMessage(`[{"title": "T", "text": "D"}]`), "functions": json.RawMessage(`"F"`), "datetime": json.RawMessage(`"D"`)},
 }
 
-// Templates of current model families are rendered as Jinja renders them, byte
-// by byte, and refuse what they refuse there.
-func TestModels(t *testing.T) {
+// modelTemplates returns the files of templates of current model families.
+func modelTemplates(t *testing.T) []string {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +84,13 @@ func TestModels(t *testing.T) {
 	if len(files) < 30 {
 		t.Fatalf("%d templates, want 30 at least", len(files))
 	}
+	return files
+}
+
+// Templates of current model families are rendered as Jinja renders them, byte
+// by byte, and refuse what they refuse there.
+func TestModels(t *testing.T) {
+	files := modelTemplates(t)
 	texts, errors := 0, 0
 	for _, file := range files {
 		source, err := os.ReadFile(file)

@@ -35,6 +35,7 @@ func (r *run) operate(op string, a, b value) (value, error) {
 	if err := r.step(1); err != nil {
 		return nil, err
 	}
+	r.watch.operate(op, a, b)
 	for _, v := range []value{a, b} {
 		// A string formats anything, what is undefined too.
 		if _, isText := text(a); op == "%" && isText {

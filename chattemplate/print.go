@@ -44,6 +44,7 @@ func (o *output) repr(v value) error {
 		return err
 	}
 	defer o.r.leave()
+	o.r.watch.opened("a list or mapping that is written", v)
 	switch v := v.(type) {
 	case nil:
 		return o.write("None")

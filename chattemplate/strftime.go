@@ -22,7 +22,15 @@ func (r *run) strftime(format string) (value, error) {
 	if err := r.allocTimes(len(format), 16); err != nil {
 		return nil, err
 	}
-	now := r.now()
+	date, err := strftime(r.now(), format)
+	if err != nil {
+		return nil, err
+	}
+	r.watch.date(format, date)
+	return date, nil
+}
+
+func strftime(now time.Time, format string) (string, error) {
 	var b strings.Builder
 	for rest := format; ; {
 		before, after, found := strings.Cut(rest, "%")
@@ -35,11 +43,11 @@ func (r *run) strftime(format string) (value, error) {
 			n = 2
 		}
 		if len(after) < n {
-			return nil, fail("the date's format ends within a directive: %q", format)
+			return "", fail("the date's format ends within a directive: %q", format)
 		}
 		text, ok := formatTime(now, after[n-1], n == 2)
 		if !ok {
-			return nil, fail("%%%s is not a directive of dates that is known here", after[:n])
+			return "", fail("%%%s is not a directive of dates that is known here", after[:n])
 		}
 		b.WriteString(text)
 		rest = after[n:]

@@ -34,6 +34,7 @@ func (r *run) item(v, key value) (value, error) {
 	if u, ok := v.(*undefined); ok {
 		return nil, u.err()
 	}
+	r.watch.key(key)
 	if found, ok, err := r.element(v, key); ok || err != nil {
 		return found, err
 	}
@@ -73,6 +74,7 @@ func (r *run) element(v, key value) (value, bool, error) {
 	if !ok {
 		return nil, false, nil
 	}
+	r.watch.opened("a character of a content", v)
 	c, ok := runeAt(s, i)
 	return like(v, c), ok, r.read(len(s))
 }
@@ -135,7 +137,10 @@ func (r *run) own(v value, name string) (value, bool, error) {
 
 func method[T any](v T, name string, methods map[string]func(r *run, v T, a *args) (value, error), changes []string) (value, bool, error) {
 	if f, ok := methods[name]; ok {
-		return &function{name, func(r *run, a *args) (value, error) { return f(r, v, a) }}, true, nil
+		return &function{name, func(r *run, a *args) (value, error) {
+			r.watch.method(name, v, a)
+			return f(r, v, a)
+		}}, true, nil
 	}
 	if slices.Contains(changes, name) {
 		return unsafe(v, name), true, nil
@@ -177,6 +182,7 @@ func (r *run) slice(v, start, stop, step value) (value, error) {
 	}
 	n := len(items)
 	if isText {
+		r.watch.opened("a slice of a content", v)
 		n = utf8.RuneCountInString(s)
 	}
 	from, count, by, err := sliceBounds(n, start, stop, step)

@@ -51,14 +51,19 @@ type Input struct {
 // run is one rendering.
 type run struct {
 	*meter
-	now func() time.Time
+	now   func() time.Time
+	watch *watch // nil: nothing is watched
 }
 
 // Render writes a conversation as the template has it. The same template and
 // input give the same text, unless the template asks for the date. Errors are a
 // [*RenderError], a [*LimitError], or why ctx was cancelled.
 func (t *Template) Render(ctx context.Context, in Input) (string, error) {
-	r := &run{meter: newMeter(ctx, in.Limits), now: in.Now}
+	return t.render(ctx, in, nil)
+}
+
+func (t *Template) render(ctx context.Context, in Input, w *watch) (string, error) {
+	r := &run{meter: newMeter(ctx, in.Limits), now: in.Now, watch: w}
 	if r.now == nil {
 		r.now = time.Now
 	}

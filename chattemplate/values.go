@@ -177,6 +177,7 @@ func truth(r *run, v value) (bool, error) {
 		return n != 0, nil
 	}
 	if s, ok := text(v); ok {
+		r.watch.truth(v)
 		return s != "", nil
 	}
 	if n, ok := size(v); ok {
@@ -261,6 +262,7 @@ func (r *run) iterate(v value) ([]value, error) {
 			items = append(items, at)
 		}
 	default:
+		r.watch.opened("a loop over a content", v)
 		s, _ := text(v)
 		for _, c := range s {
 			items = append(items, like(v, string(c)))
