@@ -46,14 +46,12 @@ var placeholders = regexp.MustCompile(placeholderOpen + "([0-9]+)" + placeholder
 // other texts or to trim them is harmless, and so are questions that most contents
 // answer alike, such as whether they are empty. It follows the one way that the
 // template takes for this input, so what it would do with tools or other roles does
-// not count. Errors are those of [Template.Render].
+// not count. Errors are those of [Template.Render]; the outline is returned with them
+// and says what they depend on.
 func (t *Template) Outline(ctx context.Context, in Input) (*Outline, error) {
 	w := &watch{rules: map[int]rule{}, dates: map[string]string{}, budget: maxLooks}
 	text, err := t.render(ctx, in, w)
-	if err != nil {
-		return nil, err
-	}
-	return &Outline{text, w.inspected, w.rules, w.dates}, nil
+	return &Outline{text, w.inspected, w.rules, w.dates}, err
 }
 
 // Holds reports whether the outline is right with a content in place of

@@ -17,7 +17,7 @@ type watch struct {
 	inspected string // what did, the first
 	rules     map[int]rule
 	dates     map[string]string // that were asked for, by format
-	budget    int // values that may still be looked at
+	budget    int               // values that may still be looked at
 }
 
 // maxLooks bounds what [watch.look] goes through: lists within lists can be many.

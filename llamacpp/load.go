@@ -151,7 +151,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		gpuLayers: opts.GPULayers,
 		engine:    e,
 		template:  template,
-		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, []llama.Token](maxPrefixes)),
+		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, *keptPrefix](maxPrefixes)),
 		grammars:  ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars)),
 		log:       log,
 

@@ -25,7 +25,7 @@ type LoadedModel struct {
 	gpuLayers int
 	engine    *engine.Engine
 	template  *chatTemplate
-	prefixes  *ttlcache.Cache[prefixKey, []llama.Token]
+	prefixes  *ttlcache.Cache[prefixKey, *keptPrefix]
 	grammars  *ttlcache.Cache[string, *grammar.Grammar]
 
 	// vocabulary is made while the first prompt is prepared.

@@ -14,25 +14,14 @@ import (
 	"github.com/cria-lm/cria/llama"
 )
 
-// prefixKey identifies the tokens of a prefix: the same messages may stand in
-// other layouts.
-type prefixKey struct {
-	prefix *cria.Prefix
-	layout *layout
-}
-
-// maxPrefixes bounds how many prefixes keep their tokens, the least recently
-// used being dropped.
-const maxPrefixes = 64
-
 // PromptText returns the prompt of a request as a person may read it, control
 // tokens written as the template writes them.
 func (m *LoadedModel) PromptText(req *cria.Request) (string, error) {
-	messages, l, err := m.layout(req)
+	messages, l, err := m.layout(context.Background(), req)
 	if err != nil {
 		return "", err
 	}
-	return l.text(messages) + piecesText(m.opening(req)), nil
+	return l.text(messages) + written(m.opening(req), nil), nil
 }
 
 // CountTokens returns how many tokens the prompt of a request has, also when
@@ -53,6 +42,8 @@ func checkRequest(req *cria.Request) error {
 		return wrap(ErrInvalidParameter, fmt.Errorf("%d tools were given, but the model cannot call tools; call it without", len(req.Tools)))
 	case req.MaxTokens < 0:
 		return wrap(ErrInvalidParameter, fmt.Errorf("max tokens %d is negative; 0 is the default", req.MaxTokens))
+	case !utf8.ValidString(req.Prefill) || !utf8.ValidString(req.Thinking):
+		return wrap(ErrTokenization, errors.New("the prefill is not valid UTF-8"))
 	}
 	if req.Sampling != nil {
 		if err := req.Sampling.Validate(); err != nil {
@@ -62,7 +53,7 @@ func checkRequest(req *cria.Request) error {
 	return nil
 }
 
-func (m *LoadedModel) layout(req *cria.Request) ([]cria.Message, *layout, error) {
+func (m *LoadedModel) layout(ctx context.Context, req *cria.Request) ([]cria.Message, *layout, error) {
 	if err := checkRequest(req); err != nil {
 		return nil, nil, err
 	}
@@ -78,10 +69,10 @@ func (m *LoadedModel) layout(req *cria.Request) ([]cria.Message, *layout, error)
 			return nil, nil, wrap(ErrTokenization, fmt.Errorf("message %d is not valid UTF-8", i+1))
 		}
 	}
-	if !utf8.ValidString(req.Prefill) || !utf8.ValidString(req.Thinking) {
-		return nil, nil, wrap(ErrTokenization, errors.New("the prefill is not valid UTF-8"))
+	l, err := m.template.layout(ctx, messages)
+	if cause := ctx.Err(); err != nil && cause != nil {
+		return nil, nil, cause
 	}
-	l, err := m.template.layout(messages)
 	if err != nil {
 		return nil, nil, wrap(ErrInvalidParameter, err)
 	}
@@ -89,21 +80,21 @@ func (m *LoadedModel) layout(req *cria.Request) ([]cria.Message, *layout, error)
 }
 
 // prompt returns the tokens of a request's prompt, which must leave room for one
-// more within the limit. Those of the stable prefix are computed once.
+// more within the limit.
 func (m *LoadedModel) prompt(ctx context.Context, req *cria.Request, limit int) ([]llama.Token, error) {
-	messages, l, err := m.layout(req)
+	kept, err := m.prefix(ctx, req, limit)
 	if err != nil {
 		return nil, err
 	}
-	// Tokenizing takes seconds for megabytes and cannot be interrupted, so what
-	// cannot fit is refused by its length, and what may fit is short.
-	if least := m.engine.Vocab().MinTokens(l.text(messages) + piecesText(m.opening(req))); least >= limit {
-		return nil, &ContextTooLongError{Length: least, AtLeast: true, Limit: limit}
+	pieces, turns := slices.Concat(kept.rest, m.opening(req)), req.Chat.Turns
+	least := len(kept.tokens) + m.engine.Vocab().MinTokens(written(pieces, turns))
+	if err := tooLong(least, limit); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	tokens, err := m.tokenize(messages, l, req)
+	tokens, err := m.encode(slices.Clip(kept.tokens), pieces, turns)
 	if err == nil && len(tokens) >= limit {
 		err = &ContextTooLongError{Length: len(tokens), Limit: limit}
 	}
@@ -113,23 +104,13 @@ func (m *LoadedModel) prompt(ctx context.Context, req *cria.Request, limit int) 
 	return tokens, ctx.Err()
 }
 
-func (m *LoadedModel) tokenize(messages []cria.Message, l *layout, req *cria.Request) (_ []llama.Token, err error) {
-	stable := l.stablePieces(len(req.Chat.Prefix.Messages()))
-	turn := m.opening(req)
-	if stable == 0 {
-		return m.encode(m.start(l), slices.Concat(l.pieces, turn), messages)
+// tooLong refuses what cannot fit by its length: tokenizing takes seconds for megabytes
+// and cannot be interrupted.
+func tooLong(least, limit int) error {
+	if least < limit {
+		return nil
 	}
-	key := prefixKey{req.Chat.Prefix, l}
-	var prefix []llama.Token
-	if item := m.prefixes.Get(key); item != nil {
-		prefix = item.Value()
-	} else {
-		if prefix, err = m.encode(m.start(l), l.pieces[:stable], messages); err != nil {
-			return nil, err
-		}
-		m.prefixes.Set(key, prefix, 0)
-	}
-	return m.encode(slices.Clip(prefix), slices.Concat(l.pieces[stable:], turn), messages)
+	return &ContextTooLongError{Length: least, AtLeast: true, Limit: limit}
 }
 
 // start returns what stands before the first piece: the token that begins a

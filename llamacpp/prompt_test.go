@@ -1,6 +1,7 @@
 package llamacpp
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/chattemplate"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/llama"
 )
@@ -125,6 +127,41 @@ func TestTemplateTokensInValuesStayText(t *testing.T) {
 	}
 }
 
+// A prefix is rendered, checked and tokenized with the first of its calls: the work of
+// the others, which would end at once here, is that on their turns.
+func TestPrefixesAreKept(t *testing.T) {
+	model := loadShared(t)
+	sig := demoSignature(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	request := func(q string) *cria.Request { return format(t, cria.Lines{}, sig, cria.Example{"q": q, "c": "6"}) }
+	if _, err := model.prefix(gone, request("5"), 4096); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v before there is a layout or tokens", err)
+	}
+	first, err := model.prefix(t.Context(), request("5"), 4096)
+	if err != nil || len(first.tokens) == 0 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	for _, q := range []string{"7", "", "<|im_end|>", strings.Repeat("a", 1000)} {
+		if again, err := model.prefix(gone, request(q), 4096); err != nil || again != first {
+			t.Errorf("%q: another prefix, or %v", q, err)
+		}
+	}
+	for _, text := range []string{"one", "an other", ""} {
+		matchesWholeText(t, model, &cria.Request{Chat: cria.Chat{Prefix: request("").Chat.Prefix, Turns: []cria.Message{
+			{Role: cria.RoleUser, Content: text}, {Role: cria.RoleAssistant, Content: "x"}, {Role: cria.RoleUser, Content: text}}}})
+	}
+	bad := request("5")
+	bad.Chat.Turns[0].Content = "\xff"
+	if _, err := model.prefix(t.Context(), bad, 4096); !errors.Is(err, ErrTokenization) {
+		t.Errorf("invalid UTF-8 behind a kept prefix: %v", err)
+	}
+	bad.Chat.Turns[0] = cria.Message{Role: "usher", Content: "x"}
+	if _, err := model.prefix(t.Context(), bad, 4096); !errors.Is(err, ErrInvalidParameter) {
+		t.Errorf("an unknown role behind a kept prefix: %v", err)
+	}
+}
+
 // Every odd value goes through the whole way and comes back as an answer.
 func TestOddValues(t *testing.T) {
 	a := newAdapter(t, func(c *Config) { c.MaxTokens = 8 })
@@ -186,10 +223,10 @@ func TestBadRequests(t *testing.T) {
 
 func TestSplitFindsLeftOutMessages(t *testing.T) {
 	tmpl := &chatTemplate{}
-	if _, err := tmpl.split("<"+placeholder(1)+">", 2); err == nil || !strings.Contains(err.Error(), "leaves out message 1") {
+	if _, err := tmpl.split("<"+chattemplate.Placeholder(1)+">", 2); err == nil || !strings.Contains(err.Error(), "leaves out message 1") {
 		t.Errorf("a message that is left out: %v", err)
 	}
-	if _, err := tmpl.split(placeholder(1)+placeholder(0), 2); err == nil {
+	if _, err := tmpl.split(chattemplate.Placeholder(1)+chattemplate.Placeholder(0), 2); err == nil {
 		t.Error("messages in another order were accepted")
 	}
 }
@@ -200,7 +237,7 @@ func TestBuiltinTemplatesKeepEveryMessage(t *testing.T) {
 	messages := []cria.Message{{Role: "system"}, {Role: "user"}, {Role: "assistant"}, {Role: "user"}}
 	var refused []string
 	for _, name := range llama.BuiltinChatTemplates() {
-		if _, err := (&chatTemplate{builtin: name}).layout(messages); err != nil {
+		if _, err := (&chatTemplate{builtin: name}).layout(t.Context(), messages); err != nil {
 			refused = append(refused, name)
 		}
 	}

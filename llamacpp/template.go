@@ -1,12 +1,13 @@
 package llamacpp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/chattemplate"
@@ -20,14 +21,15 @@ const PlainText = "none"
 
 // chatTemplate turns conversations into the text that a model was trained on.
 // What surrounds the messages depends on the roles alone in nearly all templates,
-// so it is rendered once for each sequence of roles and kept. With neither jinja
-// nor builtin it is plain text.
+// so it is rendered once for each sequence of roles and kept; an outline says for which
+// contents that is right. With neither jinja nor builtin it is plain text.
 type chatTemplate struct {
 	jinja    *chattemplate.Template
 	builtin  string           // the name of one of llama.cpp's
 	source   string           // the text of jinja, or the name
 	bos, eos string           // texts of the tokens that templates may ask for
 	specials []engine.Special // the longest text first
+	clock    func() time.Time // nil: time.Now
 
 	mu      sync.Mutex
 	layouts map[string]*layout
@@ -44,6 +46,10 @@ type layout struct {
 	// literal is whether the messages are text of the layout, as a template that
 	// changes their text makes them. It fits one conversation only.
 	literal bool
+
+	// outlines have to hold for the messages, or else only rendering tells whether the
+	// layout is right. None: it is.
+	outlines []*chattemplate.Outline
 }
 
 // piece is one of: a control token, the content of a message, or text. Only the
@@ -68,42 +74,32 @@ const (
 const maxLayouts = 256
 
 // layout returns the layout of a conversation.
-func (t *chatTemplate) layout(messages []cria.Message) (*layout, error) {
-	l, kept, err := t.ofRoles(messages)
-	if err != nil || t.jinja == nil || messages[0].Role == cria.RoleText {
+func (t *chatTemplate) layout(ctx context.Context, messages []cria.Message) (*layout, error) {
+	l, err := t.ofRoles(ctx, messages)
+	if err != nil || l.fit(messages, 0) {
 		return l, err
 	}
-	// A template may look at what the messages say: to trim it, for one. What it
-	// really writes decides whether the layout is right.
-	text, err := t.write(messages)
+	// What the template really writes decides whether the layout is right.
+	text, err := t.write(ctx, messages)
 	if err != nil {
 		return nil, err
-	}
-	if kept && l.whole(messages) != text { // the date may be another by now
-		if l, err = t.renew(messages); err != nil {
-			return nil, err
-		}
 	}
 	if l.whole(messages) == text {
 		return l, nil
 	}
-	return t.literal(messages, text, l)
+	return t.literal(ctx, messages, text, l)
 }
 
-// ofRoles returns the layout of these roles, and whether it was kept from before.
-func (t *chatTemplate) ofRoles(messages []cria.Message) (l *layout, kept bool, err error) {
+// ofRoles returns the layout of these roles, which is kept.
+func (t *chatTemplate) ofRoles(ctx context.Context, messages []cria.Message) (*layout, error) {
+	key, _ := roles(messages)
 	t.mu.Lock()
-	l, kept = t.layouts[roles(messages)]
+	l := t.layouts[key]
 	t.mu.Unlock()
-	if !kept {
-		l, err = t.renew(messages)
+	if l != nil && t.current(l) {
+		return l, nil
 	}
-	return l, kept, err
-}
-
-// renew makes the layout of these roles and keeps it.
-func (t *chatTemplate) renew(messages []cria.Message) (*layout, error) {
-	l, err := t.render(messages)
+	l, err := t.render(ctx, messages)
 	if err != nil {
 		return nil, err
 	}
@@ -112,16 +108,44 @@ func (t *chatTemplate) renew(messages []cria.Message) (*layout, error) {
 	if t.layouts == nil || len(t.layouts) >= maxLayouts {
 		t.layouts = map[string]*layout{}
 	}
-	t.layouts[roles(messages)] = l
+	t.layouts[key] = l
 	return l, nil
 }
 
-func roles(messages []cria.Message) string {
-	var key strings.Builder
-	for _, m := range messages {
-		key.WriteByte(m.Role[0])
+// current reports whether the dates of a layout are those of today.
+func (t *chatTemplate) current(l *layout) bool {
+	now := time.Now
+	if t.clock != nil {
+		now = t.clock
 	}
-	return key.String()
+	return !slices.ContainsFunc(l.outlines, func(o *chattemplate.Outline) bool { return !o.Current(now()) })
+}
+
+// fit reports whether the layout is known to be right for messages of which the first
+// is the one at an index.
+func (l *layout) fit(messages []cria.Message, from int) bool {
+	for _, o := range l.outlines {
+		for i, m := range messages {
+			if !o.Holds(from+i, m.Content) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// roles is the key of a sequence of roles; ok is false if one is unknown.
+func roles(messages []cria.Message) (key string, ok bool) {
+	var b strings.Builder
+	for _, m := range messages {
+		switch m.Role {
+		case cria.RoleSystem, cria.RoleUser, cria.RoleAssistant, cria.RoleText:
+			b.WriteByte(m.Role[0])
+		default:
+			return "", false
+		}
+	}
+	return b.String(), true
 }
 
 // checkRoles keeps what a template would silently drop or misplace out.
@@ -143,12 +167,7 @@ func checkRoles(messages []cria.Message) error {
 	return nil
 }
 
-// placeholder stands for the content of message i while the template is
-// applied. The characters are for private use (Unicode's U+E000 to U+F8FF), so
-// no template contains them.
-func placeholder(i int) string { return "\uE0C1" + strconv.Itoa(i) + "\uE0C2" }
-
-func (t *chatTemplate) render(messages []cria.Message) (*layout, error) {
+func (t *chatTemplate) render(ctx context.Context, messages []cria.Message) (*layout, error) {
 	if messages[0].Role == cria.RoleText {
 		return textLayout(len(messages)), nil
 	}
@@ -157,19 +176,31 @@ func (t *chatTemplate) render(messages []cria.Message) (*layout, error) {
 	}
 	turns := slices.Clone(messages)
 	for i := range turns {
-		turns[i].Content = placeholder(i)
+		turns[i].Content = chattemplate.Placeholder(i)
 	}
-	text, err := t.write(turns)
+	if t.jinja == nil {
+		text, err := t.write(ctx, turns)
+		if err != nil {
+			return nil, err
+		}
+		return t.split(text, len(messages))
+	}
+	outlines, err := t.outlines(ctx, turns)
 	if err != nil {
 		return nil, err
 	}
-	return t.split(text, len(messages))
+	l, err := t.split(outlines[len(outlines)-1].Text, len(messages))
+	if err != nil {
+		return nil, err
+	}
+	l.outlines = outlines
+	return l, nil
 }
 
 // write applies the template.
-func (t *chatTemplate) write(messages []cria.Message) (string, error) {
+func (t *chatTemplate) write(ctx context.Context, messages []cria.Message) (string, error) {
 	if t.jinja != nil {
-		return t.writeJinja(messages)
+		return t.writeJinja(ctx, messages)
 	}
 	turns := make([]llama.ChatMessage, len(messages))
 	for i, m := range messages {
@@ -186,7 +217,7 @@ func (t *chatTemplate) write(messages []cria.Message) (string, error) {
 func (t *chatTemplate) split(text string, messages int) (*layout, error) {
 	l := &layout{}
 	for i := range messages {
-		before, after, ok := strings.Cut(text, placeholder(i))
+		before, after, ok := strings.Cut(text, chattemplate.Placeholder(i))
 		if !ok {
 			return nil, fmt.Errorf("applying the chat template: it leaves out message %d; it may not know the role", i+1)
 		}
@@ -247,9 +278,12 @@ func plainLayout(messages []cria.Message) *layout {
 }
 
 // text writes the whole prompt as a person may read it.
-func (l *layout) text(messages []cria.Message) string {
+func (l *layout) text(messages []cria.Message) string { return written(l.pieces, messages) }
+
+// written is the text of pieces.
+func written(pieces []piece, messages []cria.Message) string {
 	var b strings.Builder
-	for _, p := range l.pieces {
+	for _, p := range pieces {
 		if p.kind == pieceMessage {
 			b.WriteString(messages[p.message].Content)
 		} else {

@@ -13,33 +13,49 @@ import (
 	"github.com/cria-lm/cria/chattemplate"
 )
 
-// writeJinja applies a template of Jinja. Some refuse a system message (Gemma 2's,
-// for one): it is then written into the user's first, with a blank line between
-// them, as llama.cpp's built-in templates of those families do.
-func (t *chatTemplate) writeJinja(messages []cria.Message) (string, error) {
-	text, err := t.applyJinja(messages)
-	refused := (*chattemplate.RenderError)(nil)
-	if !errors.As(err, &refused) || !refused.Raised || len(messages) < 2 ||
-		messages[0].Role != cria.RoleSystem || messages[1].Role != cria.RoleUser {
-		return text, err
+// writeJinja applies a template of Jinja.
+func (t *chatTemplate) writeJinja(ctx context.Context, messages []cria.Message) (string, error) {
+	text, err := t.jinja.Render(ctx, t.input(messages))
+	if merged, ok := mergeSystem(messages, err); ok {
+		if text, mergedErr := t.jinja.Render(ctx, t.input(merged)); mergedErr == nil {
+			return text, nil
+		}
 	}
-	merged := slices.Clone(messages[1:])
-	merged[0].Content = messages[0].Content + "\n\n" + merged[0].Content
-	if text, mergedErr := t.applyJinja(merged); mergedErr == nil {
-		return text, nil
-	}
-	return "", err
+	return text, err
 }
 
-func (t *chatTemplate) applyJinja(messages []cria.Message) (string, error) {
+// outlines does the same with placeholders. The last outline has the text; one before
+// it is of a refusal.
+func (t *chatTemplate) outlines(ctx context.Context, messages []cria.Message) ([]*chattemplate.Outline, error) {
+	first, err := t.jinja.Outline(ctx, t.input(messages))
+	if merged, ok := mergeSystem(messages, err); ok {
+		if second, mergedErr := t.jinja.Outline(ctx, t.input(merged)); mergedErr == nil {
+			return []*chattemplate.Outline{first, second}, nil
+		}
+	}
+	return []*chattemplate.Outline{first}, err
+}
+
+func (t *chatTemplate) input(messages []cria.Message) chattemplate.Input {
 	turns := make([]any, len(messages))
 	for i, m := range messages {
 		turns[i] = map[string]any{"role": string(m.Role), "content": m.Content}
 	}
-	// No caller waits long for it: its own limits end it.
-	return t.jinja.Render(context.Background(), chattemplate.Input{
-		Messages: turns, AddGenerationPrompt: true, BOSToken: t.bos, EOSToken: t.eos,
-	})
+	return chattemplate.Input{Messages: turns, AddGenerationPrompt: true, BOSToken: t.bos, EOSToken: t.eos, Now: t.clock}
+}
+
+// mergeSystem is for templates that refuse a system message (Gemma 2's, for one): it is
+// then written into the user's first, with a blank line between them, as llama.cpp's
+// built-in templates of those families do. It reports whether err is such a refusal.
+func mergeSystem(messages []cria.Message, err error) (merged []cria.Message, ok bool) {
+	refused := (*chattemplate.RenderError)(nil)
+	if !errors.As(err, &refused) || !refused.Raised || len(messages) < 2 ||
+		messages[0].Role != cria.RoleSystem || messages[1].Role != cria.RoleUser {
+		return nil, false
+	}
+	merged = slices.Clone(messages[1:])
+	merged[0].Content = messages[0].Content + "\n\n" + merged[0].Content
+	return merged, true
 }
 
 // mark stands for a control token's text that a message contains, so that it is
@@ -49,12 +65,12 @@ func mark(special int) string { return "\uE0C3" + strconv.Itoa(special) + "\uE0C
 // literal is the layout of a conversation whose messages the template changes.
 // The text is what the template writes, and usual the layout of the same roles.
 // What looks like a control token is one only if the template wrote it.
-func (t *chatTemplate) literal(messages []cria.Message, text string, usual *layout) (*layout, error) {
+func (t *chatTemplate) literal(ctx context.Context, messages []cria.Message, text string, usual *layout) (*layout, error) {
 	safe, show := text, strings.NewReplacer()
 	inMessages := t.found(messages)
 	if inMessages != "" {
 		var err error
-		if safe, show, err = t.writeHidden(messages); err != nil {
+		if safe, show, err = t.writeHidden(ctx, messages); err != nil {
 			return nil, err
 		}
 	}
@@ -76,7 +92,7 @@ func (t *chatTemplate) literal(messages []cria.Message, text string, usual *layo
 
 // writeHidden applies the template to messages with a mark for each control token
 // in them, and returns what shows the tokens again.
-func (t *chatTemplate) writeHidden(messages []cria.Message) (text string, show *strings.Replacer, err error) {
+func (t *chatTemplate) writeHidden(ctx context.Context, messages []cria.Message) (text string, show *strings.Replacer, err error) {
 	var hiding, showing []string
 	for i, s := range t.specials { // the longest first, which a replacer prefers
 		hiding, showing = append(hiding, s.Text, mark(i)), append(showing, mark(i), s.Text)
@@ -85,7 +101,7 @@ func (t *chatTemplate) writeHidden(messages []cria.Message) (text string, show *
 	for i := range hidden {
 		hidden[i].Content = hide.Replace(hidden[i].Content)
 	}
-	text, err = t.write(hidden)
+	text, err = t.write(ctx, hidden)
 	return text, strings.NewReplacer(showing...), err
 }
 

@@ -1,9 +1,12 @@
 package llamacpp
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,7 +74,7 @@ func TestJinjaLayouts(t *testing.T) {
 			messages := []cria.Message{{Role: cria.RoleUser, Content: test.content}}
 			tmpl := testTemplate(t, test.source)
 			for _, when := range []string{"first", "kept"} {
-				l, err := tmpl.layout(messages)
+				l, err := tmpl.layout(t.Context(), messages)
 				switch {
 				case err != nil && (strings.HasPrefix(test.want, "[") || !strings.Contains(err.Error(), test.want)):
 					t.Errorf("%s: %v, want %q", when, err, test.want)
@@ -88,28 +91,71 @@ func TestJinjaLayouts(t *testing.T) {
 func TestRefusedSystemMessage(t *testing.T) {
 	messages := []cria.Message{{Role: cria.RoleSystem, Content: "S"}, {Role: cria.RoleUser, Content: "U"}, {Role: cria.RoleAssistant, Content: "A"}, {Role: cria.RoleUser, Content: "V"}}
 	refusing := testTemplate(t, "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system.') }}{% endif %}<|start|>{{ m.role }}:{{ m.content }}{% endfor %}")
-	l, err := refusing.layout(messages)
+	l, err := refusing.layout(t.Context(), messages)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff("[<|start|>]user:S\n\nU[<|start|>]assistant:A[<|start|>]user:V", shown(l, messages)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	_, err = refusing.layout(messages[:1])
+	_, err = refusing.layout(t.Context(), messages[:1])
 	if refused := (*chattemplate.RenderError)(nil); !errors.As(err, &refused) || !refused.Raised || refused.Line != 1 || refused.Reason != "No system." {
 		t.Errorf("a system message alone: %v", err)
 	}
 }
 
-// What a template wrote before is not believed: it may write another date now.
+// A date that a template wrote is not believed the next day.
 func TestLayoutsAreRenewed(t *testing.T) {
 	messages := []cria.Message{{Role: cria.RoleUser, Content: "U"}}
-	tmpl := testTemplate(t, "today <|start|>{{ messages[0].content }}")
-	tmpl.layouts = map[string]*layout{roles(messages): {pieces: []piece{{kind: pieceText, text: "yesterday "}, {kind: pieceMessage}}}}
-	for range 2 {
-		l, err := tmpl.layout(messages)
-		if err != nil || shown(l, messages) != "today [<|start|>]U" || l.literal {
-			t.Errorf("%+v, %v", l, err)
+	tmpl := testTemplate(t, "{{ strftime_now('%d') }} <|start|>{{ messages[0].content }}")
+	for _, day := range []int{4, 5, 5} {
+		tmpl.clock = func() time.Time { return time.Date(2026, 3, day, 1, 2, 3, 0, time.UTC) }
+		l, err := tmpl.layout(t.Context(), messages)
+		if want := fmt.Sprintf("0%d [<|start|>]U", day); err != nil || shown(l, messages) != want || l.literal {
+			t.Errorf("%+v, %v, want %s", l, err, want)
+		}
+	}
+}
+
+// Once there is a layout, messages that it fits are not rendered any more, and others
+// are: rendering ends at once when nobody waits for it.
+func TestRenderedOnce(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for source, again := range map[string]map[string]bool{ // whether a content is rendered
+		"<|start|>{{ messages[0].content }}":                                          {"": false, " a ": false, "<|start|>": false},
+		"<|start|>{{ messages[0].content | trim }}":                                   {"": false, "a": false, " a": true},
+		"<|start|>{{ messages[0].content }}{{ '!' if messages[0].content else '?' }}": {"": true, "a": false},
+		"<|start|>{{ messages[0].content }}{{ messages[0].content | length }}":        {"a": true, "b": true},
+		"{{ strftime_now('%Y') }}{{ messages[0].content }}":                           {"a": false},
+	} {
+		tmpl := testTemplate(t, source)
+		if _, err := tmpl.layout(gone, []cria.Message{{Role: cria.RoleUser}}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v at first", source, err)
+		}
+		if _, err := tmpl.layout(t.Context(), []cria.Message{{Role: cria.RoleUser, Content: "first"}}); err != nil {
+			t.Fatal(err)
+		}
+		for content, want := range again {
+			_, err := tmpl.layout(gone, []cria.Message{{Role: cria.RoleUser, Content: content}})
+			if err != nil != want {
+				t.Errorf("%s, %q: %v, want rendered again %t", source, content, err, want)
+			}
+		}
+	}
+}
+
+// Whether a template refuses a system message may depend on what it says.
+func TestRefusalsThatDepend(t *testing.T) {
+	tmpl := testTemplate(t, "{% if messages[0].role == 'system' and messages[0].content %}{{ raise_exception('No.') }}{% endif %}{% for m in messages %}<|start|>{{ m.content }}{% endfor %}")
+	for system, want := range map[string]string{"S": "[<|start|>]S\n\nU", "": "[<|start|>][<|start|>]U"} {
+		messages := []cria.Message{{Role: cria.RoleSystem, Content: system}, {Role: cria.RoleUser, Content: "U"}}
+		for range 2 {
+			if l, err := tmpl.layout(t.Context(), messages); err == nil && shown(l, messages) != want {
+				t.Errorf("%q: %q, want %q", system, shown(l, messages), want)
+			} else if err != nil {
+				t.Errorf("%q: %v", system, err)
+			}
 		}
 	}
 }

@@ -32,13 +32,6 @@ func (m *LoadedModel) marker(text string) piece {
 	return piece{kind: pieceText, text: text}
 }
 
-func piecesText(pieces []piece) (text string) {
-	for _, p := range pieces {
-		text += p.text
-	}
-	return text
-}
-
 // endThinking makes a request end where the block of thinking does.
 func (m *LoadedModel) endThinking(r *engine.Request) {
 	r.Stop = []string{thinkClose}
