@@ -25,7 +25,7 @@ type topic struct {
 var topics = []topic{
 	{"engine", "all figures of the engine", figures, false},
 	{"structure", "all figures of constrained outputs", structureFigures, false},
-	{"overhead", "all figures of the programming model, which need no model", overheadFigures, true},
+	{"overhead", "all figures of the programming model, of which one needs a model", overheadFigures, true},
 }
 
 // figures are about the engine, in the order of bench engine.

@@ -152,7 +152,7 @@ func TestFigureNames(t *testing.T) {
 	if err := list(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"decode", "structure", "masks", "overhead", "format-parse", "call", "call-allocs", "adapter-64", "adapter-memory", "concurrent"} {
+	for _, name := range []string{"decode", "structure", "masks", "overhead", "format-parse", "call", "call-allocs", "adapter-64", "adapter-memory", "prompt", "concurrent"} {
 		if !seen[name] || !strings.Contains(out.String(), "\n"+name+" ") {
 			t.Errorf("no figure %q in the list:\n%s", name, &out)
 		}

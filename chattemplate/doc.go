@@ -18,5 +18,8 @@
 // same template and input give the same text, unless the template asks for the
 // date.
 //
+// Most templates only write what messages say. [Template.Outline] finds that out, and
+// what to fill in for each conversation instead of rendering it.
+//
 // Integers have 64 bits; what is larger is an error, never another number.
 package chattemplate
