@@ -30,17 +30,39 @@ func writtenByPointer(t reflect.Type) bool {
 	return !writesItself(t) && writesItself(reflect.PointerTo(t))
 }
 
+// valuer and patterner are types that say which texts they take.
+type (
+	valuer    interface{ Values() []string }
+	patterner interface{ Pattern() string }
+)
+
 // textType is a text, of which the Go type may say more.
-func textType(t reflect.Type) Type {
+func textType(t reflect.Type) (text Type, err error) {
+	defer recovered("a method of "+t.String(), &err)
 	zero := reflect.New(t).Interface()
-	if enum, ok := zero.(interface{ Values() []string }); ok {
-		return Type{Kind: KindLiteral, Values: enum.Values()}
+	if enum, ok := zero.(valuer); ok {
+		return Type{Kind: KindLiteral, Values: slices.Clone(enum.Values())}, nil
 	}
-	text := Type{Kind: KindString}
-	if p, ok := zero.(interface{ Pattern() string }); ok {
+	text = Type{Kind: KindString}
+	if p, ok := zero.(patterner); ok {
 		text.Pattern = p.Pattern()
 	}
-	return text
+	return text, nil
+}
+
+// noText reports a number or a truth value that says which texts it takes.
+func noText(t reflect.Type) error {
+	kind, of, method := t.Kind(), reflect.PointerTo(t), "Values"
+	switch {
+	case kind < reflect.Bool || kind > reflect.Float64:
+		return nil
+	case of.Implements(reflect.TypeFor[valuer]()):
+	case of.Implements(reflect.TypeFor[patterner]()):
+		method = "Pattern"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s has a method %s, but a type of kind %s is no text: make it a string, or give it methods MarshalText and UnmarshalText", t, method, kind)
 }
 
 // goType maps a Go type to a Type. union is the tag of a union in it, if not "".
@@ -61,17 +83,18 @@ func goType(t reflect.Type, union string, open []reflect.Type) (Type, error) {
 		return Type{Kind: KindDateTime}, nil
 	case t == durationType:
 		return Type{Kind: KindDuration}, nil
-	case readsText(t):
-		return textType(t), nil
+	case readsText(t) || t.Kind() == reflect.String:
+		return textType(t)
 	case slices.Contains(open, t):
 		return Type{}, errors.New("the type contains itself")
+	}
+	if err := noText(t); err != nil {
+		return Type{}, err
 	}
 	if t.Kind() != reflect.Struct { // collectFields adds structs
 		open = append(open, t)
 	}
 	switch t.Kind() {
-	case reflect.String:
-		return textType(t), nil
 	case reflect.Bool:
 		return Type{Kind: KindBool}, nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,

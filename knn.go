@@ -28,8 +28,12 @@ type KNN struct {
 }
 
 // NewKNN embeds the inputs that examples of a signature have. k is how many are found at
-// most; at least 1.
+// most; at least 1. An embedder whose vectors are not all as long as the first is an error,
+// here and in [KNN.Nearest].
 func NewKNN(ctx context.Context, embedder Embedder, sig *Signature, k int, examples []Example) (*KNN, error) {
+	if embedder == nil {
+		return nil, errors.New("finding the nearest examples: the embedder is nil")
+	}
 	if k < 1 {
 		return nil, fmt.Errorf("finding %d nearest examples: there must be at least 1", k)
 	}
@@ -49,8 +53,24 @@ func NewKNN(ctx context.Context, embedder Embedder, sig *Signature, k int, examp
 		return n, nil
 	}
 	vectors, err := n.embed(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
 	n.vectors = vectors
-	return n, err
+	for i, v := range vectors {
+		if err := n.comparable(v); err != nil {
+			return nil, fmt.Errorf("example %d: %w", i+1, err)
+		}
+	}
+	return n, nil
+}
+
+// comparable reports a vector that cannot be compared with those of the examples.
+func (n *KNN) comparable(v []float32) error {
+	if want := len(n.vectors[0]); len(v) != want || want == 0 {
+		return fmt.Errorf("the embedder gave a vector of %d numbers, the first one has %d", len(v), want)
+	}
+	return nil
 }
 
 func (n *KNN) text(inputs Example) (string, error) {
@@ -94,6 +114,9 @@ func (n *KNN) Nearest(ctx context.Context, inputs Example) ([]Example, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.comparable(vectors[0]); err != nil {
+		return nil, err
+	}
 	type near struct {
 		index  int
 		cosine float64
@@ -122,7 +145,7 @@ func normalized(v []float32) []float32 {
 }
 
 func dot(a, b []float32) (sum float64) {
-	for i := range min(len(a), len(b)) {
+	for i := range a {
 		sum += float64(a[i]) * float64(b[i])
 	}
 	return sum

@@ -41,10 +41,14 @@ func asJSON[T any](v T) string {
 }
 
 // Call implements [Module]. Attempts that fail have no vote; if all fail, the error is an
-// *[AttemptsError].
-func (m *Majority[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+// *[AttemptsError]. If the key panics, the error is a *[PanicError].
+func (m *Majority[In, Out]) Call(ctx context.Context, in In) (winner Out, err error) {
 	answers, err := attempts(ctx, m.Module, m.n, in)
-	return MostFrequent(answers, m.key), err
+	if err != nil {
+		return winner, err
+	}
+	defer recovered("the key of the majority", &err)
+	return MostFrequent(answers, m.key), nil
 }
 
 // attempts calls a module n times at once and returns what succeeded, in order; if nothing

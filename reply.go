@@ -2,6 +2,7 @@ package cria
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -131,6 +132,9 @@ func (r *reply) choose(ctx context.Context, hole *closedHole) (*Choice, error) {
 		return nil, err
 	}
 	r.use(s.Usage)
+	if len(s.Logprobs) != len(texts) {
+		return nil, fmt.Errorf("field %q: the LM gave %d scores for %d values", hole.field, len(s.Logprobs), len(texts))
+	}
 	choice := r.scope.Calibration.apply(hole.values, s.Logprobs)
 	best := choice.Best()
 	r.req.Prefill += texts[best]

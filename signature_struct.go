@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -31,7 +32,8 @@ import (
 //
 // Types of your own that implement both encoding.TextMarshaler and
 // encoding.TextUnmarshaler are strings to the model: a decimal, a netip.Addr. They, and
-// types of string kind, may have two more methods, which are called on the zero value:
+// types of string kind, may have two more methods, which are called on the zero value
+// (one of a number is a mistake: its values are no texts):
 //
 //	Values() []string  the closed set that they are of, as if they had the tag enum
 //	Pattern() string   the regular expression that they match, as if they had the tag pattern
@@ -57,19 +59,51 @@ import (
 func SignatureOf[In, Out any](instruction string) (*Signature, error) {
 	inputs, err := structFields(reflect.TypeFor[In]())
 	if err != nil {
-		return nil, fmt.Errorf("building a signature: %w", &DeclarationError{Path: "inputs", Err: err})
+		return nil, fmt.Errorf("building a signature: %w", inStruct("inputs", err))
 	}
 	outputs, err := structFields(reflect.TypeFor[Out]())
 	if err == nil {
 		err = apart(inputs, outputs)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("building a signature: %w", &DeclarationError{Path: "outputs", Err: err})
+		return nil, fmt.Errorf("building a signature: %w", inStruct("outputs", err))
 	}
-	if in, ok := any(new(In)).(interface{ Instruction() string }); ok && instruction == "" {
-		instruction = in.Instruction()
+	if instruction == "" {
+		if instruction, err = instructionOf[In](); err != nil {
+			return nil, fmt.Errorf("building a signature: %w", &DeclarationError{Path: "instruction", Err: err})
+		}
 	}
 	return NewSignature(instruction, fieldsOf(inputs), fieldsOf(outputs))
+}
+
+// instructionOf returns what In's method says, "" if it has none.
+func instructionOf[In any]() (text string, err error) {
+	defer recovered("the method Instruction", &err)
+	if in, ok := any(new(In)).(interface{ Instruction() string }); ok {
+		text = in.Instruction()
+	}
+	return text, nil
+}
+
+// structMistake is a mistake in a field of a struct.
+type structMistake struct {
+	name string // the field's
+	from string // the Go struct and field
+	err  error
+}
+
+func (e *structMistake) Error() string { return e.from + ": " + e.err.Error() }
+
+func (e *structMistake) Unwrap() error { return e.err }
+
+// inStruct says of a mistake in which of a signature's fields it is: of structs within
+// structs that is the outermost.
+func inStruct(side string, err error) error {
+	mistake := &DeclarationError{Path: side, Err: err}
+	if field := (*structMistake)(nil); errors.As(err, &field) {
+		mistake.Field = field.name
+	}
+	return mistake
 }
 
 // structField ties a Field to its place in a Go struct.
@@ -97,7 +131,7 @@ func apart(inputs, outputs []structField) error {
 	for _, out := range outputs {
 		for _, in := range inputs {
 			if err := out.clash(in); err != nil {
-				return fmt.Errorf("%s: %w", out.from, err)
+				return &structMistake{out.Name, out.from, err}
 			}
 		}
 	}
@@ -126,9 +160,13 @@ func collectFields(t reflect.Type, index []int, fields []structField, open []ref
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		from := fmt.Sprintf("%s.%s", t, sf.Name)
+		named, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		mistake := func(err error) error {
+			return &structMistake{cmp.Or(named, snakeCase(sf.Name)), from, err}
+		}
 		tags, err := readTags(sf)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", from, err)
+			return nil, mistake(err)
 		}
 		at := append(append([]int{}, index...), i)
 		name := tags.name
@@ -137,17 +175,17 @@ func collectFields(t reflect.Type, index []int, fields []structField, open []ref
 		case name == "-", !sf.IsExported() && !sf.Anonymous:
 			continue
 		case tags.inline && len(open) > 0: // encoding/json, which reads nested structs, does not know it
-			return nil, fmt.Errorf("%s: only fields of a signature's own struct can be inlined; embed the struct instead", from)
+			return nil, mistake(errors.New("only fields of a signature's own struct can be inlined; embed the struct instead"))
 		case inline && sf.Type.Kind() == reflect.Struct:
 			if err = tags.onlyJSON("a struct whose fields stand in its place"); err != nil {
-				return nil, fmt.Errorf("%s: %w", from, err)
+				return nil, mistake(err)
 			}
 			if fields, err = collectFields(sf.Type, at, fields, open); err != nil {
 				return nil, err
 			}
 			continue
 		case inline:
-			return nil, fmt.Errorf("%s: only a struct can be inlined or embedded, not %s", from, sf.Type)
+			return nil, mistake(fmt.Errorf("only a struct can be inlined or embedded, not %s", sf.Type))
 		case name == "" && len(open) > 0: // nested structs are read by encoding/json, which does not know snake_case
 			name = sf.Name
 		case name == "":
@@ -158,7 +196,7 @@ func collectFields(t reflect.Type, index []int, fields []structField, open []ref
 			fields, err = merge(fields, structField{f, [][]int{at}, from, writtenByPointer(sf.Type)})
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", from, err)
+			return nil, mistake(err)
 		}
 	}
 	return fields, nil
