@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,10 @@ import (
 
 // ErrNoLM is returned by a call for which no language model is set.
 var ErrNoLM = errors.New("no language model: pass one with cria.With(ctx, cria.Scope{LM: lm}) or set one with cria.Configure")
+
+// ErrStopped is how a call ended, for traces and events, whose reader broke out of its
+// stream. It is a [context.Canceled] too.
+var ErrStopped = fmt.Errorf("the reader of the stream left: %w", context.Canceled)
 
 // SyntaxError reports where a string signature is malformed.
 type SyntaxError struct {

@@ -158,6 +158,33 @@ func TestPredictErrors(t *testing.T) {
 	}
 }
 
+// Traces and events say of a stream that was left that it was, and what it has cost.
+func TestStreamThatIsLeft(t *testing.T) {
+	p := NewPredict[question, answer]("", &PredictOptions{LM: &script{pieces: []string{" x", " y", "\nscore: 1"}}})
+	m := Func[question, answer](func(ctx context.Context, in question) (answer, error) {
+		ctx, trace := WithTrace(ctx)
+		for range p.Stream(ctx, in) {
+			break
+		}
+		if s := trace.Steps()[0]; s.Err != ErrStopped || s.Prediction != nil || trace.Usage().CompletionTokens != 1 {
+			t.Errorf("step %+v", s)
+		}
+		return answer{}, nil
+	})
+	ended := 0
+	for e := range Events(t.Context(), m, question{"?"}) {
+		if e.Kind == EventEnd {
+			ended++
+			if !errors.Is(e.Err, ErrStopped) || !errors.Is(e.Err, context.Canceled) || e.Usage.CompletionTokens != 1 {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	if ended != 1 {
+		t.Errorf("%d ends", ended)
+	}
+}
+
 func TestTextThatIsCutOffIsGiven(t *testing.T) {
 	type answer struct{ Answer string }
 	lm := &script{pieces: []string{" half a sen"}, finish: FinishLength}

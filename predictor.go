@@ -137,6 +137,10 @@ func (p *Predictor) Stream(ctx context.Context, inputs Example) iter.Seq2[Delta[
 func (p *Predictor) run(ctx context.Context, call *call, hand func(Delta[Example]) bool) (*Prediction, error) {
 	result, err := p.ask(ctx, call, hand)
 	err = outOfTime(ctx, err)
+	if result == nil && err == nil {
+		call.end(nil, ErrStopped)
+		return nil, nil
+	}
 	call.end(result, err)
 	return result, err
 }
