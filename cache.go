@@ -53,7 +53,7 @@ type Cache struct {
 type CacheOptions struct {
 	TTL         time.Duration // how long a reply is used after it was made; 0: 30 days
 	MemoryBytes int64         // of replies in memory, the least recently used dropped first; 0: 64 MiB
-	DiskBytes   int64         // of files in the folder, about, the oldest removed first; 0: 1 GiB
+	DiskBytes   int64         // of files in the folder, about, the oldest removed first; 64 KiB at least; 0: 1 GiB
 
 	// ReadOnly uses what the folder has and adds nothing to it: it may be one that cannot
 	// be written.
@@ -100,6 +100,9 @@ func OpenCache(dir string, opts *CacheOptions) (*Cache, error) {
 	o.TTL = cmp.Or(o.TTL, defaultCacheTTL)
 	o.MemoryBytes = cmp.Or(o.MemoryBytes, defaultMemoryBytes)
 	o.DiskBytes = cmp.Or(o.DiskBytes, defaultDiskBytes)
+	if least := int64(len(shardNames) * fileBlock); o.DiskBytes < least {
+		return nil, &CacheError{Dir: dir, Op: "open it", Err: fmt.Errorf("%d bytes of disk hold no reply: it takes %d at least; 0 is the default", o.DiskBytes, least)}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -339,3 +339,13 @@ func TestCacheFolderRemoved(t *testing.T) {
 		t.Errorf("%d replies, %v, %v", n, err, cache.Err())
 	}
 }
+
+// A folder that could not hold one reply is refused, not left empty.
+func TestDiskThatIsTooSmall(t *testing.T) {
+	for bytes, ok := range map[int64]bool{1: false, 16*fileBlock - 1: false, 16 * fileBlock: true} {
+		_, err := OpenCache(t.TempDir(), &CacheOptions{DiskBytes: bytes})
+		if ok != (err == nil) || !ok && (!errors.As(err, new(*CacheError)) || !strings.Contains(err.Error(), "65536 at least")) {
+			t.Errorf("%d bytes: %v", bytes, err)
+		}
+	}
+}
