@@ -44,7 +44,9 @@ func (e *AttemptsError) Unwrap() []error { return e.Errs }
 //
 // The first attempt samples as the call does; the others sample at the call's
 // temperature or, where that is greedy, at 1, each with a seed and a rollout of its own,
-// so that a call repeats but for the computation's rounding.
+// so that a call repeats but for the computation's rounding. With a [Scope.Rollout] other
+// than 0, as within another attempt than the first, the first one samples as the others
+// do: it must not be as that of another rollout.
 type BestOfN[In, Out any] struct {
 	Module    Module[In, Out]
 	n         int
