@@ -15,9 +15,9 @@ func TestMain(m *testing.M) { os.Exit(testmodel.Main(m)) }
 func TestExamples(t *testing.T) {
 	testmodel.Model(t)
 	for name, want := range map[string]string{
-		"best_of_n": "Best: ",
+		"best_of_n": "Best of 5 attempts, of which 0 are shorter: ",
 		"classify":  "positive\n",
-		"compare":   "Attempt: ",
+		"compare":   "Answer after 3 attempts: 12\n",
 		"extract":   "{Customer:Eva Novak Items:[{Product:table Quantity:5} {Product:plate Quantity:20}] Express:true}\n",
 		"from_dspy": "2 demonstrations; instruction: Say whether the review is good.\nnegative\n",
 		"majority":  "Most: Paris\n",

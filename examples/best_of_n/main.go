@@ -42,9 +42,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	shorter := 0
 	for _, step := range trace.Steps() {
-		fmt.Println(" ", step.Prediction.Value["slogan"])
+		text := step.Prediction.Value.Text("slogan")
+		fmt.Println(" ", text)
+		if len(strings.Fields(text)) < len(strings.Fields(out.Slogan)) {
+			shorter++
+		}
 	}
-	fmt.Println("Best:", out.Slogan)
+	fmt.Printf("Best of %d attempts, of which %d are shorter: %s\n", len(trace.Steps()), shorter, out.Slogan)
 	return nil
 }

@@ -37,9 +37,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range trace.Steps()[:3] {
+	steps := trace.Steps()
+	attempts := steps[:len(steps)-1] // the last one compares them
+	for _, step := range attempts {
 		fmt.Println("  Attempt:", step.Prediction.Value["answer"])
 	}
-	fmt.Println("Answer:", out.Value.Answer)
+	fmt.Printf("Answer after %d attempts: %d\n", len(attempts), out.Value.Answer)
 	return nil
 }
