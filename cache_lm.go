@@ -76,6 +76,9 @@ func (w *cachedLM) Identity() string {
 	return ""
 }
 
+// Describe implements [Describer] if the LM behind the cache does.
+func (w *cachedLM) Describe() map[string]string { return partsOf(w.lm) }
+
 // ReadsImages implements [ImageReader] if the LM behind the cache does.
 func (w *cachedLM) ReadsImages() bool { return readsImages(w.lm) }
 

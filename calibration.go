@@ -15,7 +15,7 @@ import (
 // the input: a bias per value, subtracted from its log probability, and a temperature.
 // It belongs to one program and one model, and can be written as JSON. Nil is none.
 type Calibration struct {
-	Method      CalibrationMethod  `json:"method"`
+	Method      CalibrationMethod  `json:"method"`                // "" if the biases are of another source
 	Bias        map[string]float64 `json:"bias"`                  // by value; those that are missing have none
 	Temperature float64            `json:"temperature,omitempty"` // divides the scores; 0 is 1
 }
@@ -35,6 +35,8 @@ const (
 	CalibrateContextual CalibrationMethod = "contextual" // scores of the prompt with empty inputs
 )
 
+var calibrationMethods = []CalibrationMethod{CalibrateLabelled, CalibrateMean, CalibrateMidrange, CalibrateContextual}
+
 // MinLabelled is how many labelled examples a calibration needs at least.
 const MinLabelled = 8
 
@@ -42,6 +44,9 @@ const MinLabelled = 8
 func (c *Calibration) validate(output Field) error {
 	if c == nil {
 		return nil
+	}
+	if c.Method != "" && !slices.Contains(calibrationMethods, c.Method) {
+		return fmt.Errorf("%q is no method of calibration; they are %v", c.Method, calibrationMethods)
 	}
 	values := output.closedSet()
 	for v := range c.Bias {
@@ -196,7 +201,7 @@ func fitCalibration(method CalibrationMethod, values []string, scored []scoredEx
 		case CalibrateMidrange:
 			c.Bias[v] = midrange(column(scored, i))
 		default:
-			return nil, fmt.Errorf("calibrating: %q is no method; they are %s, %s, %s and %s", method, CalibrateLabelled, CalibrateMean, CalibrateMidrange, CalibrateContextual)
+			return nil, fmt.Errorf("calibrating: %q is no method; they are %v", method, calibrationMethods)
 		}
 	}
 	if method == CalibrateLabelled {

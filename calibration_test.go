@@ -75,11 +75,11 @@ func TestFewExamples(t *testing.T) {
 
 func TestCalibrationMistakes(t *testing.T) {
 	for _, c := range []Calibration{{Temperature: -1}, {Temperature: math.NaN()}, {Bias: map[string]float64{"a": math.Inf(1)}}, {Bias: map[string]float64{"c": 1}}} {
-		p, err := NewPredictor(mustParse(t, "-> l: Literal['a', 'b']"), &PredictOptions{LM: &scoringScript{}, Calibration: &c})
-		if err != nil {
-			t.Fatal(err)
+		sig, lm := mustParse(t, "-> l: Literal['a', 'b']"), &scoringScript{}
+		if _, err := NewPredictor(sig, &PredictOptions{Calibration: &c}); err == nil {
+			t.Errorf("%+v: a predictor has it", c)
 		}
-		if got, err := p.Call(t.Context(), Example{}); err == nil {
+		if got, err := mustPredictor(t, sig, nil).Call(With(t.Context(), Scope{LM: lm, Calibration: &c}), Example{}); err == nil {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

@@ -9,13 +9,17 @@ import (
 )
 
 // Params is what may be changed of a predictor without changing its signature's fields:
-// what an optimizer tries out and a saved program holds. Zero fields leave things as
-// they are.
+// what an optimizer tries out and a saved program holds.
 //
 // What a [Scope] of the context says comes before, as it does for a predictor's own
-// options: try out sampling without one there. Zero fields keep what an outer
-// [Program.With] has changed.
+// options: try out sampling without one there.
 type Params struct {
+	// Replace has these params stand for all that may be changed: a zero field is then
+	// the default, whatever the predictor declares or an outer [Program.With] has changed;
+	// only its LM and Adapter stay. So says [Program.Load], which brings back what was
+	// saved. Otherwise a zero field leaves things as they are.
+	Replace bool `json:"replace,omitempty"`
+
 	Instruction    string `json:"instruction,omitempty"`
 	PredictOptions        // Demos that are empty but not nil take the demonstrations away
 }
@@ -27,7 +31,14 @@ type Candidate map[string]Params
 
 // with returns a predictor that differs by params.
 func (p *Predictor) with(params Params) (_ *Predictor, err error) {
-	sig := p.sig
+	if err := params.validate(p.sig); err != nil {
+		return nil, err
+	}
+	sig, scope, retries := p.sig, p.scope, p.retries
+	if params.Replace {
+		sig, scope, retries = sig.copy(), Scope{LM: scope.LM, Adapter: scope.Adapter}, 0
+		sig.instruction, sig.demos = "", nil
+	}
 	if params.Instruction != "" {
 		if sig, err = sig.WithInstruction(params.Instruction); err != nil {
 			return nil, err
@@ -38,7 +49,7 @@ func (p *Predictor) with(params Params) (_ *Predictor, err error) {
 			return nil, err
 		}
 	}
-	return &Predictor{sig: sig, scope: params.scope().over(p.scope), retries: cmp.Or(params.Retries, p.retries), origin: p.declared()}, nil
+	return &Predictor{sig: sig, scope: params.scope().over(scope), retries: cmp.Or(params.Retries, retries), origin: p.declared()}, nil
 }
 
 // declared returns the predictor that p was made from.

@@ -315,11 +315,8 @@ func TestFormatOfScope(t *testing.T) {
 			t.Errorf("%s: the turn begins with %q (%v), want %q", name, req.Prefill, err, test.want)
 		}
 	}
-	p, err := NewPredictor(sig, &PredictOptions{LM: &script{}, Format: "xml"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Call(t.Context(), Example{"q": "x"}); err == nil || !strings.Contains(err.Error(), `unknown output format "xml"`) {
+	p := mustPredictor(t, sig, nil)
+	if _, err := p.Call(With(t.Context(), Scope{LM: &script{}, Format: "xml"}), Example{"q": "x"}); err == nil || !strings.Contains(err.Error(), `unknown output format "xml"`) {
 		t.Errorf("an unknown format: %v", err)
 	}
 }

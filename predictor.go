@@ -13,6 +13,7 @@ import (
 // program, its format, demonstrations and calibration included, to be used again with
 // the same signature and model; LM and Adapter are not part of that. Options that were
 // read from a file belong to [NewPredictor] or [PredictOf], which report what does not fit.
+// What the pointers point to must not be changed once a predictor has it.
 type PredictOptions struct {
 	LM      LM      `json:"-"`
 	Adapter Adapter `json:"-"`
@@ -50,6 +51,43 @@ func (o *PredictOptions) apply(sig *Signature) (*Signature, error) {
 	return sig.WithDemos(o.Demos...)
 }
 
+// validate reports settings that can work in no call of the signature. Demonstrations
+// are checked where a signature gets them.
+func (o *PredictOptions) validate(sig *Signature) error {
+	if o == nil {
+		return nil
+	}
+	if _, err := o.Format.Adapter(false); err != nil {
+		return err
+	}
+	if o.Sampling != nil {
+		if err := o.Sampling.Validate(); err != nil {
+			return err
+		}
+	}
+	if err := validateLimits(o.MaxTokens, o.ThinkTokens); err != nil {
+		return err
+	}
+	if o.Retries < 0 {
+		return fmt.Errorf("%d retries are negative; leave it zero for none", o.Retries)
+	}
+	output := sig.outputs[len(sig.outputs)-1]
+	if o.Calibration != nil && len(o.Calibration.Bias) > 0 && output.closedSet() == nil {
+		return fmt.Errorf("a calibration has biases, but field %q has no closed set of values", output.Name)
+	}
+	return o.Calibration.validate(output)
+}
+
+func validateLimits(maxTokens, thinkTokens int) error {
+	if maxTokens < 0 {
+		return fmt.Errorf("max tokens %d is negative; leave it zero for the model's default", maxTokens)
+	}
+	if thinkTokens < 0 {
+		return fmt.Errorf("think tokens %d is negative; leave it zero for no thinking", thinkTokens)
+	}
+	return nil
+}
+
 // Predictor asks a language model to fill in a signature's outputs, with values
 // by field name. [Predict] is its typed form. A Predictor is immutable and safe
 // for concurrent use.
@@ -66,10 +104,14 @@ type Predictor struct {
 	}
 }
 
-// NewPredictor makes a predictor. opts may be nil.
+// NewPredictor makes a predictor. opts may be nil; the error says what of them can never
+// work.
 func NewPredictor(sig *Signature, opts *PredictOptions) (*Predictor, error) {
 	if sig == nil {
 		return nil, errors.New("making a predictor: the signature is nil")
+	}
+	if err := opts.validate(sig); err != nil {
+		return nil, fmt.Errorf("making a predictor: %w", err)
 	}
 	sig, err := opts.apply(sig)
 	if err != nil {
@@ -78,9 +120,6 @@ func NewPredictor(sig *Signature, opts *PredictOptions) (*Predictor, error) {
 	p := &Predictor{sig: sig, scope: opts.scope()}
 	if opts != nil {
 		p.retries = opts.Retries
-	}
-	if p.retries < 0 {
-		return nil, fmt.Errorf("making a predictor: %d retries are negative; leave it zero for none", p.retries)
 	}
 	return p, nil
 }
@@ -167,19 +206,19 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 	if err != nil {
 		return scope, nil, err
 	}
-	if scope.Sampling != nil {
+	// The predictor's own settings were checked when it was made.
+	if scope.Sampling != nil && scope.Sampling != p.scope.Sampling {
 		if err := scope.Sampling.Validate(); err != nil {
 			return scope, nil, err
 		}
 	}
-	if scope.MaxTokens < 0 {
-		return scope, nil, fmt.Errorf("max tokens %d is negative; leave it zero for the model's default", scope.MaxTokens)
-	}
-	if scope.ThinkTokens < 0 {
-		return scope, nil, fmt.Errorf("think tokens %d is negative; leave it zero for no thinking", scope.ThinkTokens)
-	}
-	if err := scope.Calibration.validate(p.sig.outputs[len(p.sig.outputs)-1]); err != nil {
+	if err := validateLimits(scope.MaxTokens, scope.ThinkTokens); err != nil {
 		return scope, nil, err
+	}
+	if scope.Calibration != p.scope.Calibration {
+		if err := scope.Calibration.validate(p.sig.outputs[len(p.sig.outputs)-1]); err != nil {
+			return scope, nil, err
+		}
 	}
 	req, err := scope.Adapter.Format(p.sig, inputs)
 	if err != nil {

@@ -3,6 +3,7 @@ package cria
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,4 +47,43 @@ func TestPredictOptionsSaved(t *testing.T) {
 	if p := got.Choice.Probs[1]; math.Abs(p-1/(1+2*math.Exp(-2))) > 1e-9 {
 		t.Errorf("b has the probability %v", p)
 	}
+}
+
+// Settings that can never work are reported where they are given.
+func TestOptionsThatCannotWork(t *testing.T) {
+	sig := mustParse(t, "q -> label: Literal['a', 'b']")
+	program := mustProgram(t, mustPredictor(t, sig, nil))
+	for want, o := range map[string]PredictOptions{
+		`unknown output format "nonsense"`: {Format: "nonsense"},
+		"temperature -3":                   {Sampling: &Sampling{Temperature: -3}},
+		"max tokens -1":                    {MaxTokens: -1},
+		"think tokens -4":                  {ThinkTokens: -4},
+		"-1 retries":                       {Retries: -1},
+		`bias for "c"`:                     {Calibration: &Calibration{Bias: map[string]float64{"c": 1}}},
+		`"guess" is no method`:             {Calibration: &Calibration{Method: "guess"}},
+	} {
+		if _, err := NewPredictor(sig, &o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("making: %v, want %q", err, want)
+		}
+		c := Candidate{"predict": {PredictOptions: o}}
+		if _, err := program.With(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with: %v, want %q", err, want)
+		}
+		if _, err := program.Save(c, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("saving: %v, want %q", err, want)
+		}
+	}
+	open := &PredictOptions{Calibration: &Calibration{Bias: map[string]float64{"a": 1}}}
+	if _, err := NewPredictor(mustParse(t, "q -> a"), open); err == nil || !strings.Contains(err.Error(), "no closed set") {
+		t.Errorf("a bias without values: %v", err)
+	}
+}
+
+func mustPredictor(t *testing.T, sig *Signature, opts *PredictOptions) *Predictor {
+	t.Helper()
+	p, err := NewPredictor(sig, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

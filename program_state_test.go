@@ -1,9 +1,13 @@
 package cria
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +42,17 @@ func mustProgram(t *testing.T, module any) *Program {
 	return p
 }
 
+// tunedFor is an LM that says which it is.
+type tunedFor string
+
+func (tunedFor) Generate(context.Context, *Request) iter.Seq2[Chunk, error] { panic("not called") }
+
+func (n tunedFor) Identity() string { return string(n) }
+
+func (n tunedFor) Describe() map[string]string {
+	return map[string]string{"weights": string(n), "llama.cpp": map[tunedFor]string{"one model": "1", "another model": "2"}[n], "context length": "512"}
+}
+
 // What is saved, with its candidate, is asked for again when it is loaded.
 func TestSaveAndLoad(t *testing.T) {
 	tuned := Candidate{"classify": {Instruction: "How does it feel?", PredictOptions: PredictOptions{
@@ -47,16 +62,16 @@ func TestSaveAndLoad(t *testing.T) {
 	}}}
 	program := mustProgram(t, newJudge())
 	path := filepath.Join(t.TempDir(), "judge.json")
-	if err := program.SaveFile(path, tuned, "digest of the model"); err != nil {
+	if err := program.SaveFile(path, tuned, tunedFor("one model")); err != nil {
 		t.Fatal(err)
 	}
 	other := newJudge()
 	loading := mustProgram(t, other)
-	loaded, err := loading.LoadFile(path, "digest of the model")
+	loaded, err := loading.LoadFile(path, tunedFor("one model"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := loading.Save(loaded, "digest of the model")
+	again, err := loading.Save(loaded, tunedFor("one model"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +101,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if req, err = other.Answer.Predictor().Request(ctx, Example{"question": "?"}); err != nil || req.MaxTokens != 9 {
 		t.Errorf("%+v, %v", req, err)
 	}
-	if _, err := loading.Load(saved, ""); err != nil {
+	if _, err := loading.Load(saved, nil); err != nil {
 		t.Errorf("for any model: %v", err)
 	}
 	if found, _ := filepath.Glob(path + ".*"); len(found) > 0 {
@@ -94,9 +109,100 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
+// What was saved counts, whatever the program declares where it is loaded.
+func TestLoadReplaces(t *testing.T) {
+	data, err := mustProgram(t, NewPredict[question, answer]("", nil)).Save(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewPredict[question, answer]("Say it.", &PredictOptions{
+		Format: OutputJSON, MaxTokens: 5, Retries: 3, CloseOnLimit: true, Sampling: &Sampling{TopK: 3},
+		Demos: []Example{{"question": "q", "answer": "a", "score": 1}},
+	})
+	program := mustProgram(t, p)
+	loaded, err := program.Load(data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := program.With(With(t.Context(), Scope{LM: &script{}}), loaded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := p.Predictor().Request(ctx, Example{"question": "?"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := "Read the question and give the answer and score."
+	if m := req.Chat.Messages(); len(m) != 2 || m[0].Content != system || req.Prefill != "answer:" || req.MaxTokens != 0 || req.CloseOnLimit || req.Sampling != nil {
+		t.Errorf("asked %+v", req)
+	}
+	if n := p.Predictor().current(ctx).retries; n != 0 {
+		t.Errorf("%d retries", n)
+	}
+	if ctx, err = program.With(ctx, Candidate{"predict": {PredictOptions: PredictOptions{MaxTokens: 7}}}); err != nil {
+		t.Fatal(err)
+	}
+	if req, err = p.Predictor().Request(ctx, Example{"question": "?"}); err != nil || req.MaxTokens != 7 || req.Chat.Messages()[0].Content != system {
+		t.Errorf("one over it: %+v, %v", req, err)
+	}
+}
+
+// A demonstration shows after loading what it showed before.
+func TestLoadKeepsDemos(t *testing.T) {
+	sig := mustParse(t, "q -> raw: JSON, any: Any, n: int")
+	raw := json.RawMessage(`{"b":1,"a":{"d":9007199254740993,"c":[]}}`)
+	p := mustPredictor(t, sig, &PredictOptions{Demos: []Example{{"q": "x", "raw": raw, "any": raw, "n": int64(9007199254740993)}}})
+	program := mustProgram(t, p)
+	data, err := program.Save(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := program.Load(data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := With(t.Context(), Scope{LM: &script{}})
+	ctx, err := program.With(base, loaded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(ctx context.Context) string {
+		req, err := p.Request(ctx, Example{"q": "?"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return req.Chat.Messages()[2].Content
+	}
+	if diff := cmp.Diff(text(base), text(ctx)); diff != "" {
+		t.Errorf("demonstration (-declared +loaded):\n%s", diff)
+	}
+}
+
+// A file that is there keeps its permissions, and a link is not replaced.
+func TestSaveFileKeeps(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links and permissions are others there")
+	}
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "real.json"), filepath.Join(dir, "link.json")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chmod(file, 0o664), os.Symlink("real.json", link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := mustProgram(t, newJudge()).SaveFile(link, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(file)
+	if err != nil || info.Mode() != 0o664 || info.Size() == 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != "real.json" {
+		t.Errorf("the link is to %q: %v", to, err)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	program := mustProgram(t, newJudge())
-	good, err := program.Save(nil, "one model")
+	good, err := program.Save(nil, tunedFor("one model"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,27 +233,29 @@ func TestLoadRefuses(t *testing.T) {
 		"null":              {program, "null", "", "not a saved program"},
 		"of DSPy":           {program, `{"predict": {"demos": []}}`, "", "LoadDSPy"},
 		"later version":     {program, with(`"cria_program": 1`, `"cria_program": 2`), "", "version 2"},
+		"later release":     {program, `{"cria_program": 2, "cria": "v9.1.0"}`, "", "version 2, written by Cria v9.1.0, and"},
+		"bad settings":      {program, with(`"instruction": "Is it good?"`, `"instruction": "Is it good?", "format": "nonsense"`), "", `unknown output format "nonsense"`},
 		"unknown member":    {program, with(`"predictors"`, `"more": 1, "predictors"`), "", `unknown field "more"`},
 		"more behind it":    {program, string(good) + "{}", "", "not whole"},
-		"other model":       {program, string(good), "another model", "tuned for the model one model"},
+		"other model":       {program, string(good), "another model", "tuned for another model: llama.cpp was 1 and is 2 here, weights was one model and is another model here; load"},
 		"other fields":      {others, string(good), "", `predictor "answer": it was saved with other fields: question: str -> answer: str, score: int`},
 		"fewer predictors":  {fewer, string(good), "", `predictor "classify": the program has none of that name; it has answer`},
 		"more predictors":   {more, string(good), "", `predictor "more": the file does not have it`},
 		"bad demonstration": {program, with(`"instruction": "Is it good?"`, `"instruction": "Is it good?", "demos": [{"sentiment": "so so", "review": "x"}]`), "", `predictor "classify": demo 1`},
 	} {
-		c, err := tt.program.Load([]byte(tt.data), tt.model)
+		c, err := tt.program.Load([]byte(tt.data), tunedFor(tt.model))
 		var state *StateError
 		if !errors.As(err, &state) || !strings.Contains(err.Error(), tt.want) || c != nil {
 			t.Errorf("%s: %v, %v; want %q", name, c, err, tt.want)
 		}
 	}
-	if _, err := program.Save(Candidate{"other": {}}, ""); err == nil {
+	if _, err := program.Save(Candidate{"other": {}}, nil); err == nil {
 		t.Error("a candidate for other predictors was saved")
 	}
-	if _, err := program.LoadFile(filepath.Join(t.TempDir(), "none"), ""); !errors.Is(err, os.ErrNotExist) {
+	if _, err := program.LoadFile(filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if err := program.SaveFile(filepath.Join(t.TempDir(), "no folder", "x.json"), nil, ""); !errors.Is(err, os.ErrNotExist) {
+	if err := program.SaveFile(filepath.Join(t.TempDir(), "no folder", "x.json"), nil, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package cria
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -127,11 +128,24 @@ func (f Field) readJSON(data json.RawMessage) (any, error) {
 		if err == nil {
 			same, err := parseStrict(string(again))
 			if err == nil && reflect.DeepEqual(same, parsed) {
-				return value, nil
+				return f.inOrder(value, again, data)
 			}
 		}
 	}
 	return plain(parsed)
+}
+
+// inOrder returns a value, which is written as again, or the JSON that it was read from
+// if that has its members in another order and nothing else would keep it.
+func (f Field) inOrder(value any, again, data json.RawMessage) (any, error) {
+	if !f.Type.isAny() {
+		return value, nil
+	}
+	compact, err := marshalCompact(data)
+	if err != nil || bytes.Equal(again, compact) {
+		return value, err
+	}
+	return json.RawMessage(compact), nil
 }
 
 // essential returns the field without what is only told to a model: descriptions and

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strconv"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -21,8 +23,23 @@ func (m *LoadedModel) identify() string {
 		return ""
 	}
 	info, _ := llama.Loaded()
+	m.parts = map[string]string{
+		"weights":        fmt.Sprintf("%x", model),
+		"llama.cpp":      info.Version,
+		"context length": strconv.Itoa(m.ContextLength()),
+		"chat template":  fmt.Sprintf("%x", sha256.Sum256([]byte(m.template.source))),
+	}
 	return fmt.Sprintf("llama.cpp %x", sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%s", model, info.Version, m.ContextLength(), m.template.source)))
 }
+
+// Describe implements [cria.Describer].
+func (m *LoadedModel) Describe() map[string]string {
+	m.identity() // which finds the parts
+	return maps.Clone(m.parts)
+}
+
+// Describe implements [cria.Describer]: of the model.
+func (a *Adapter) Describe() map[string]string { return a.model.Describe() }
 
 // Identity implements [cria.Identifier]: it is the model's, with what the [Config] says of
 // replies.

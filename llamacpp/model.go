@@ -33,7 +33,8 @@ type LoadedModel struct {
 
 	ends func() ([]llama.Token, error) // tokens that end a line, or the model's turn
 
-	identity func() string // see Identity
+	identity func() string     // see Identity
+	parts    map[string]string // of the identity, set with it
 
 	log *slog.Logger
 }
