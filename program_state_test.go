@@ -305,9 +305,9 @@ func TestLoadDSPy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := program.LoadDSPy(data)
-	if err != nil {
-		t.Fatal(err)
+	c, skipped, err := program.LoadDSPy(data)
+	if err != nil || len(skipped) > 0 {
+		t.Fatal(skipped, err)
 	}
 	ctx, err := program.With(With(t.Context(), Scope{LM: &script{}}), c)
 	if err != nil {
@@ -344,7 +344,7 @@ func TestLoadDSPy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err = mustProgram(t, p.Steps[0]).LoadDSPy(single)
+	c, _, err = mustProgram(t, p.Steps[0]).LoadDSPy(single)
 	if err != nil || len(c) != 1 || c["predict"].Demos == nil {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -360,20 +360,62 @@ func TestLoadDSPyRefuses(t *testing.T) {
 		program    *Program
 		data, want string
 	}{
-		"half":          {program, string(data[:len(data)/2]), "not whole"},
-		"pickle":        {program, "\x80\x05\x95", "pickle"},
-		"empty":         {program, `{"metadata": {}}`, "no predictors"},
-		"other things":  {program, `{"a": {"b": 1}}`, "no signature"},
-		"wrong types":   {program, `{"a": {"signature": 1}}`, `predictor "a"`},
-		"other program": {one, string(data), `predictor "classify": the program has none`},
-		"other fields":  {program, strings.Replace(string(data), `"prefix": "Sentiment:",`, `"prefix": "Sentiment:"}, {`, 1), "has 3 fields"},
-		"other demos":   {program, strings.Replace(string(data), `"review": "I loved it."`, `"text": "I loved it."`, 1), `demo 1 has a field "text"`},
-		"a bad demo":    {program, strings.Replace(string(data), `"sentiment": "positive"`, `"sentiment": "so so"`, 1), `predictor "classify": demo 1`},
+		"half":           {program, string(data[:len(data)/2]), "not whole"},
+		"pickle":         {program, "\x80\x05\x95", "pickle"},
+		"empty":          {program, `{"metadata": {}}`, "no predictors"},
+		"other things":   {program, `{"a": {"b": 1}}`, "no signature"},
+		"wrong types":    {program, `{"a": {"signature": 1}}`, `predictor "a"`},
+		"other program":  {one, string(data), `predictor "classify": the program has none`},
+		"other fields":   {program, strings.Replace(string(data), `"prefix": "Sentiment:",`, `"prefix": "Sentiment:"}, {`, 1), "has 3 fields"},
+		"other names":    {program, strings.Replace(string(data), "${review}", "${text}", 1), `its field 1 is "Review:" (${text}), and here it is review`},
+		"other prefix":   {program, strings.Replace(strings.Replace(string(data), "${review}", "what they say", 1), "Review:", "Text:", 1), `its field 1 is "Text:"`},
+		"one twice":      {program, strings.Replace(string(data), `"steps[0]": {`, `"classify.predict": {`, 1), `predictor "classify.predict": the file has another one for the program's classify`},
+		"one is missing": {program, `{"classify": {"demos": [], "signature": {"instructions": "", "fields": [{"prefix": "Review:"}, {"prefix": "Sentiment:"}]}}}`, `predictor "explain`},
+		"a bad demo":     {program, strings.Replace(string(data), `"sentiment": "positive"`, `"sentiment": "so so"`, 1), `predictor "classify": demo 1`},
 	} {
-		c, err := tt.program.LoadDSPy([]byte(tt.data))
+		c, _, err := tt.program.LoadDSPy([]byte(tt.data))
 		var state *StateError
 		if !errors.As(err, &state) || !strings.Contains(err.Error(), tt.want) || c != nil {
 			t.Errorf("%s: %v, %v; want %q", name, c, err, tt.want)
 		}
+	}
+}
+
+// What DSPy's optimizers write has the examples of the whole program in each predictor.
+func TestLoadDSPyFewShot(t *testing.T) {
+	data, err := os.ReadFile("testdata/dspy/few_shot.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answering := mustPredictor(t, mustParse(t, "question, context -> answer, year: int"), nil)
+	program := mustProgram(t, &struct {
+		Tools  map[string]*Predictor
+		Answer *Predictor
+	}{map[string]*Predictor{"search": mustPredictor(t, mustParse(t, "question -> query"), nil)}, answering})
+	c, skipped, err := program.LoadDSPy(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int{"tools.search": 2}, skipped); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+	years := map[any]bool{}
+	for _, demo := range c["answer"].Demos {
+		years[demo["year"]] = len(demo) == 4
+	}
+	if diff := cmp.Diff(map[any]bool{int64(9007199254740993): true, int64(2026): true}, years); diff != "" {
+		t.Errorf("demonstrations (-want +got):\n%s", diff)
+	}
+	if len(c["tools.search"].Demos) != 0 || c["answer"].Instruction != "" {
+		t.Errorf("%+v", c)
+	}
+
+	// An instruction that only begins and ends as the default one does was tuned, and so
+	// may the last field's prefix be.
+	tuned := strings.Replace(string(data), "Given the fields `question`, `context`, ", "Given the fields `question`, `context`, be brief and ", 1)
+	tuned = strings.Replace(strings.Replace(tuned, `"Year:"`, `"The year, in digits:"`, 1), "${year}", "of the answer", 1)
+	c, _, err = program.LoadDSPy([]byte(tuned))
+	if err != nil || !strings.Contains(c["answer"].Instruction, "be brief") {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -41,9 +41,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tuned, err := program.LoadDSPy(saved)
+	tuned, skipped, err := program.LoadDSPy(saved)
 	if err != nil {
 		return err
+	}
+	if len(skipped) > 0 {
+		fmt.Println("examples that are no demonstrations, by predictor:", skipped)
 	}
 	if ctx, err = program.With(ctx, tuned); err != nil {
 		return err

@@ -45,6 +45,25 @@ def pipeline():
     return p
 
 
+class Answer(dspy.Module):
+    """Two steps, the first of which has an output that no training example has."""
+
+    def __init__(self):
+        super().__init__()
+        self.tools = {"search": dspy.Predict("question -> query")}
+        self.answer = dspy.Predict("question, context -> answer, year: int")
+
+
+def few_shot():
+    trainset = [
+        dspy.Example(question="How old is the café?", context="It was opened in 1934.", answer="92 years", year=9007199254740993),
+        dspy.Example(question="Who runs it?", context="Anna runs it.", answer="Anna", year=2026, source="a page", dspy_uuid="1", dspy_split="train"),
+    ]
+    trainset = [e.with_inputs("question", "context") for e in trainset]
+    return dspy.LabeledFewShot(k=2).compile(Answer(), trainset=trainset)
+
+
+few_shot().save(HERE / "few_shot.json")
 pipeline().save(HERE / "pipeline.json")
 dspy.Predict("question -> answer").save(HERE / "predict.json")
 
