@@ -38,9 +38,6 @@ func (m *LoadedModel) Describe() map[string]string {
 	return maps.Clone(m.parts)
 }
 
-// Describe implements [cria.Describer]: of the model.
-func (a *Adapter) Describe() map[string]string { return a.model.Describe() }
-
 // Identity implements [cria.Identifier]: it is the model's, with what the [Config] says of
 // replies.
 func (a *Adapter) Identity() string {
@@ -48,6 +45,20 @@ func (a *Adapter) Identity() string {
 	if model == "" {
 		return ""
 	}
+	return model + " " + a.configDigest()
+}
+
+// Describe implements [cria.Describer].
+func (a *Adapter) Describe() map[string]string {
+	parts := a.model.Describe()
+	if parts != nil {
+		parts["config"] = a.configDigest()
+	}
+	return parts
+}
+
+// configDigest is of what the [Config] says of replies.
+func (a *Adapter) configDigest() string {
 	c := a.config
 	// These say how a reply is come by, not what it is.
 	c.ModelName, c.TokenBudget, c.RequestsPerMinute = "", 0, 0
@@ -55,7 +66,7 @@ func (a *Adapter) Identity() string {
 	c.EnableCache, c.CacheTTL, c.EnableStreaming = false, 0, false
 	config, err := json.Marshal(c)
 	if err != nil { // of a configuration that is valid: there is no such error
-		return ""
+		panic(fmt.Sprintf("llamacpp: a configuration cannot be written: %v", err))
 	}
-	return fmt.Sprintf("%s %x", model, sha256.Sum256(config))
+	return fmt.Sprintf("%x", sha256.Sum256(config))
 }

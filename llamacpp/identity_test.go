@@ -21,6 +21,15 @@ func TestIdentity(t *testing.T) {
 	if again := *m; again.identify() != model {
 		t.Error("the same model has another identity")
 	}
+	parts := m.Describe()
+	for _, name := range []string{"weights", "llama.cpp", "context length", "chat template"} {
+		if parts[name] == "" {
+			t.Errorf("the identity has no %s: %v", name, parts)
+		}
+	}
+	if was := newAdapter(t, func(*Config) {}).Describe()["config"]; was == "" || was == newAdapter(t, func(c *Config) { c.TopK = 5 }).Describe()["config"] {
+		t.Errorf("two configurations are described as %q", was)
+	}
 	adapter := func(change func(*Config)) string { return newAdapter(t, change).Identity() }
 	base := adapter(func(*Config) {})
 	for name, change := range map[string]func(*Config){
