@@ -73,11 +73,13 @@ func ownPooling(m *llama.Model) (Pooling, error) {
 func newEmbeddingContext(m *llama.Model, pooling Pooling, limit int, gov *governor) (*llama.Context, error) {
 	p := llama.DefaultContextParams()
 	p.Embeddings, p.PoolingType = true, int32(poolings[pooling])
-	p.NCtx, p.NBatch, p.NUbatch = uint32(limit), uint32(limit), uint32(limit)
 	p.NSeqMax = uint32(min(maxPacked, limit))
 	if m.IsRecurrent() || m.IsHybrid() {
 		p.NSeqMax = 1 // each would have a state, and be computed by itself all the same
 	}
+	// llama.cpp reserves for a multiple of the sequences, and asserts that it fits a batch.
+	tokens := (uint32(limit) + p.NSeqMax - 1) / p.NSeqMax * p.NSeqMax
+	p.NCtx, p.NBatch, p.NUbatch = tokens, tokens, tokens
 	p.KVUnified = true
 	gov.update(minInterval)
 	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)

@@ -350,3 +350,21 @@ func TestLoadEmbedderErrors(t *testing.T) {
 		}
 	}
 }
+
+// llama.cpp asserts what it reserves of a batch per sequence; any length has to do.
+func TestEmbedderLengths(t *testing.T) {
+	path := synthetic(t, synth.Shape{Architecture: synth.BERT})
+	for _, length := range []int{1, 3, 63, 65, 100, 1000} {
+		e := newTestEmbedder(t, path, EmbedderOptions{MaxLength: length})
+		if e.MaxLength() != length {
+			t.Errorf("length %d became %d", length, e.MaxLength())
+		}
+		input := make([]Token, length)
+		for i := range input {
+			input[i] = Token(i + 5)
+		}
+		if got := embed(t, e, [][]Token{input}); len(got[0]) != e.Dimensions() {
+			t.Errorf("length %d: %d dimensions", length, len(got[0]))
+		}
+	}
+}
