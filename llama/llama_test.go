@@ -104,10 +104,23 @@ func TestLoad(t *testing.T) {
 	for _, d := range llama.Devices() {
 		free, total := d.Memory()
 		t.Logf("%s (%s): %v, %d of %d bytes free", d.Name(), d.Description(), d.Type(), free, total)
-		found = found || d.Type() == llama.DeviceCPU && total > 0 && d.Name() != "" && d.Description() != ""
+		if d.Type() != llama.DeviceCPU {
+			continue
+		}
+		found = true
+		if total == 0 || d.Name() != "CPU" || d.Description() == "" || d.Backend() != "CPU" {
+			t.Errorf("the CPU is %q of backend %q, described as %q, with %d bytes", d.Name(), d.Backend(), d.Description(), total)
+		}
+		// ggml-cpu computes with any memory, at once.
+		if got, want := d.Props(), (llama.DeviceProps{BufferFromHostPtr: true, Mmap: true}); got != want {
+			t.Errorf("the CPU's properties are %+v, want %+v", got, want)
+		}
 	}
 	if !found {
 		t.Error("no CPU device")
+	}
+	if none := (llama.Device{}); none.Backend() != "" || none.Props() != (llama.DeviceProps{}) {
+		t.Error("no device has properties")
 	}
 }
 

@@ -37,7 +37,7 @@ var c struct {
 
 	backendLoad, regByName, devCount, devGet uintptr
 
-	ggmlLogSet, ggmlVersion, threadPoolParamsInit, regProcAddress, devName, devDescription, devType, devMemory uintptr
+	ggmlLogSet, ggmlVersion, threadPoolParamsInit, regProcAddress, regName, devName, devDescription, devType, devMemory, devProps, devReg uintptr
 
 	// Of the CPU backend; 0 if it has none.
 	threadPoolNew, threadPoolFree uintptr
@@ -180,4 +180,7 @@ var baseSymbols = []symbol{
 	{"ggml_backend_dev_description", &c.devDescription},
 	{"ggml_backend_dev_type", &c.devType},
 	{"ggml_backend_dev_memory", &c.devMemory},
+	{"ggml_backend_dev_get_props", &c.devProps},
+	{"ggml_backend_dev_backend_reg", &c.devReg},
+	{"ggml_backend_reg_name", &c.regName},
 }
