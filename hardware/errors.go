@@ -1,0 +1,47 @@
+package hardware
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+)
+
+// A FitError says that a model has no place on a machine, even in the smallest way that
+// was allowed.
+type FitError struct {
+	Model         string
+	ContextLength int    // of the smallest way
+	Need          uint64 // bytes of main memory it takes
+	Free          uint64 // bytes of main memory for it
+	Kept          uint64 // bytes that are free and kept for others
+	Limit         uint64 // the control group's limit, if it is what binds; else 0
+}
+
+func (e *FitError) Error() string {
+	more := "close other programs"
+	if e.Limit > 0 {
+		more = "raise the container's memory limit (now " + humanize.IBytes(e.Limit) + ")"
+	}
+	return fmt.Sprintf("hardware: %s does not fit: with a context of %d tokens it takes %s of memory, and %s are free for it (%s are kept for others): %s, or take a smaller model or quantization",
+		e.Model, e.ContextLength, humanize.IBytes(e.Need), humanize.IBytes(e.Free), humanize.IBytes(e.Kept), more)
+}
+
+// A RequestError says that a [Request] asks for what there is not.
+type RequestError struct {
+	Field  string // of Request
+	Reason string
+}
+
+func (e *RequestError) Error() string { return "hardware: " + e.Field + ": " + e.Reason }
+
+// An ExhaustedError says that there is no smaller plan: context and layers are as small
+// as they may be.
+type ExhaustedError struct {
+	Model         string
+	ContextLength int // of the last plan
+}
+
+func (e *ExhaustedError) Error() string {
+	return fmt.Sprintf("hardware: there is no smaller way to load %s than on the CPU with a context of %d tokens: close other programs, ask for a shorter context, or take a smaller model or quantization",
+		e.Model, e.ContextLength)
+}

@@ -1,0 +1,54 @@
+package hardware
+
+import "github.com/cria-lm/cria/gguf"
+
+// A Model is what of a model decides where it goes. It is plain data, as [Machine] is.
+type Model struct {
+	Name          string `json:"name"`
+	Layers        int    `json:"layers"`
+	ContextLength int    `json:"context_length"` // tokens it was trained to see at once; 0: unknown
+	Size          uint64 `json:"size"`           // bytes of its weights
+	// QuantizedKV is whether keys and values can be cached in blocks of 32: the size of
+	// an attention head is a multiple of that.
+	QuantizedKV bool `json:"quantized_kv,omitempty"`
+}
+
+// ModelOf reads a model's facts from its header; of a split model, from those of all
+// parts in order.
+func ModelOf(name string, parts ...*gguf.File) Model {
+	m := Model{Name: name}
+	for _, part := range parts {
+		for _, t := range part.Tensors() {
+			m.Size += uint64(t.Size)
+		}
+	}
+	if len(parts) == 0 {
+		return m
+	}
+	f := parts[0]
+	m.Layers, m.ContextLength = f.BlockCount(), f.ContextLength()
+	key, value := headSizes(f)
+	block, _ := gguf.Q8_0.Block()
+	m.QuantizedKV = key > 0 && key%block == 0 && value%block == 0
+	return m
+}
+
+// headSizes are the sizes of keys and values of an attention head, 0 if the file does
+// not say.
+func headSizes(f *gguf.File) (key, value int) {
+	number := func(name string) int {
+		n, _ := f.Metadata().Int(f.Architecture() + "." + name)
+		return int(max(0, min(n, 1<<20)))
+	}
+	if heads := number("attention.head_count"); heads > 0 {
+		key = f.EmbeddingLength() / heads
+	}
+	value = key
+	if n := number("attention.key_length"); n > 0 {
+		key = n
+	}
+	if n := number("attention.value_length"); n > 0 {
+		value = n
+	}
+	return key, value
+}

@@ -1,0 +1,355 @@
+package hardware
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cria-lm/cria/gguf"
+)
+
+// maxSplit is how many devices llama.cpp spreads a model over (llama_max_devices).
+const maxSplit = 16
+
+// place puts layers on devices, sizes the context and says why.
+func (c *choice) place(p *Plan) error {
+	p.ContextLength = c.workingContext()
+	p.CacheLength = p.ContextLength
+	p.KV = c.kvTypes()[0]
+	if p.Backend == BackendCPU || !c.onDevices(p) {
+		if err := c.onHost(p); err != nil {
+			return err
+		}
+	}
+	c.lengthen(p)
+	p.Need = c.needs(p.placement())
+	c.explainMemory(p)
+	return nil
+}
+
+// workingContext is the context that a placement must have room for.
+func (c *choice) workingContext() int {
+	if c.req.ContextLength > 0 {
+		return c.req.ContextLength
+	}
+	if trained := c.model.ContextLength; trained > 0 {
+		return min(trained, WorkingContext)
+	}
+	return WorkingContext
+}
+
+// kvTypes are the types of cached keys and values that may be taken, the best first. What
+// Q8_0 saves is worth its rounding only where a context would not be had otherwise.
+func (c *choice) kvTypes() []gguf.TensorType {
+	switch {
+	case c.req.KV != 0:
+		return []gguf.TensorType{c.req.KV}
+	case c.req.ContextLength > 0 && c.model.QuantizedKV && c.req.FlashAttention != FlashOff:
+		return []gguf.TensorType{gguf.F16, gguf.Q8_0}
+	}
+	return []gguf.TensorType{gguf.F16}
+}
+
+// onDevices puts the model on the fewest devices that hold it whole, or else as many
+// layers as there is room for on all, and reports false if there is no room for any.
+func (c *choice) onDevices(p *Plan) bool {
+	devices := c.devices(p.Backend)
+	c.batch(p, GPUBatch)
+	most := p.Layers
+	if asked := c.req.GPULayers; asked > 0 {
+		most = min(most, asked)
+	}
+	for _, kv := range c.kvTypes() {
+		if c.fitLayers(p, devices, most, kv) {
+			return true
+		}
+	}
+	for layers := most - 1; layers > 0; layers-- {
+		for _, kv := range c.kvTypes() {
+			if c.fitLayers(p, devices, layers, kv) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// devices are the GPUs of a backend, the one with the most room first.
+func (c *choice) devices(b Backend) []Device {
+	list := slices.Clone(c.machine.gpuDevices(b))
+	slices.SortStableFunc(list, func(a, b Device) int {
+		switch {
+		case a.budget() > b.budget():
+			return -1
+		case a.budget() < b.budget():
+			return 1
+		}
+		return 0
+	})
+	return list[:min(len(list), maxSplit)]
+}
+
+// budget is what a model may take of a device.
+func (d Device) budget() uint64 { return less(d.Free, d.margin()) }
+
+// fitLayers tries a number of layers on one device, on two, and so on, split by the
+// room they have.
+func (c *choice) fitLayers(p *Plan, devices []Device, layers int, kv gguf.TensorType) bool {
+	for n := 1; n <= min(len(devices), layers); n++ {
+		p.GPULayers, p.KV = layers, kv
+		p.Devices, p.Split = nil, nil
+		sum := 0.0
+		for _, d := range devices[:n] {
+			sum += float64(d.budget())
+		}
+		if sum == 0 {
+			return false
+		}
+		for _, d := range devices[:n] {
+			p.Devices = append(p.Devices, d.Name)
+			p.Split = append(p.Split, float32(float64(d.budget())/sum))
+		}
+		if c.fits(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// fits reports whether a plan's placement has room on its devices and on the host.
+func (c *choice) fits(p *Plan) bool {
+	need := c.needs(p.placement())
+	host := need.Host
+	for i, name := range p.Devices {
+		if i >= len(need.Devices) {
+			break
+		}
+		d := c.device(name)
+		if need.Devices[i] > d.budget() {
+			return false
+		}
+		if d.sharesHost() {
+			host += need.Devices[i]
+		}
+	}
+	return host <= c.machine.hostBudget()
+}
+
+func (c *choice) device(name string) Device {
+	i := slices.IndexFunc(c.machine.Devices, func(d Device) bool { return d.Name == name })
+	if i < 0 {
+		return Device{}
+	}
+	return c.machine.Devices[i]
+}
+
+// sharesHost reports whether the device's memory is the main memory.
+func (d Device) sharesHost() bool { return d.Kind == KindIGPU || d.Backend == BackendMetal }
+
+// hostBudget is what a model may take of the main memory; all, where the system does
+// not say what there is.
+func (m Machine) hostBudget() uint64 {
+	if m.Memory.Size() == 0 {
+		return math.MaxUint64
+	}
+	return less(m.Memory.Free(), m.margin())
+}
+
+// onHost leaves the model in main memory, with a shorter context if it must.
+func (c *choice) onHost(p *Plan) error {
+	if p.Backend != BackendCPU {
+		why := fmt.Sprintf("not one layer fits into what is free on %s", c.roomOn(c.devices(p.Backend)))
+		if c.req.Backend != "" {
+			return &RequestError{"Backend", p.Backend.Title() + " cannot be used: " + why}
+		}
+		p.because("backend", BackendCPU.Title(), "%s", why)
+	}
+	p.toHost(c)
+	for _, p.KV = range c.kvTypes() {
+		if c.fits(p) {
+			return nil
+		}
+	}
+	p.KV = c.kvTypes()[0]
+	for c.shorten(p) {
+		if c.fits(p) {
+			return nil
+		}
+	}
+	return c.fitError(p)
+}
+
+// toHost takes a plan off all devices.
+func (p *Plan) toHost(c *choice) {
+	p.Backend, p.GPULayers, p.Devices, p.Split = BackendCPU, 0, nil, nil
+	c.batch(p, CPUBatch)
+}
+
+// shorten halves the context, unless it was asked for, and reports whether it did.
+func (c *choice) shorten(p *Plan) bool {
+	if c.req.ContextLength > 0 || p.ContextLength <= LeastContext {
+		return false
+	}
+	p.ContextLength = max(LeastContext, p.ContextLength/2)
+	p.CacheLength = p.ContextLength
+	return true
+}
+
+func (c *choice) fitError(p *Plan) *FitError {
+	m := c.machine
+	need := c.needs(p.placement())
+	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, Need: need.Host, Free: m.hostBudget(), Kept: min(m.margin(), m.Memory.Free())}
+	if m.Memory.Limit > 0 && m.Memory.Left <= m.Memory.Available {
+		e.Limit = m.Memory.Limit
+	}
+	return e
+}
+
+// batch sets how many tokens are computed at once.
+func (c *choice) batch(p *Plan, most int) {
+	if c.req.BatchSize > 0 {
+		most = c.req.BatchSize
+	}
+	p.BatchSize, p.MicroBatch = most, min(most, MicroBatch)
+}
+
+// lengthen gives the cache room for several requests, and the context the length that
+// the model was trained with, as far as they take no more than a part of the memory.
+func (c *choice) lengthen(p *Plan) {
+	base := c.needs(p.placement()).Total()
+	allowed := c.budgetOf(p) / growthShare
+	try := func(context, cache int) bool {
+		longer := *p
+		longer.ContextLength, longer.CacheLength = context, cache
+		if less(c.needs(longer.placement()).Total(), base) > allowed || !c.fits(&longer) {
+			return false
+		}
+		p.ContextLength, p.CacheLength = context, cache
+		return true
+	}
+	for n := sharedRequests; n > 1; n /= 2 {
+		if try(p.ContextLength, n*p.ContextLength) {
+			break
+		}
+	}
+	if c.req.ContextLength > 0 || p.ContextLength < c.workingContext() {
+		return
+	}
+	for p.ContextLength < c.model.ContextLength {
+		longer := min(2*p.ContextLength, c.model.ContextLength)
+		if !try(longer, max(longer, p.CacheLength)) {
+			return
+		}
+	}
+}
+
+// budgetOf is the memory that a plan may take where it puts the cache.
+func (c *choice) budgetOf(p *Plan) (sum uint64) {
+	for _, name := range p.Devices {
+		sum += c.device(name).budget()
+	}
+	if len(p.Devices) == 0 {
+		return c.machine.hostBudget()
+	}
+	return sum
+}
+
+// roomOn names devices with what is free on them.
+func (c *choice) roomOn(devices []Device) string {
+	var parts []string
+	for _, d := range devices {
+		parts = append(parts, fmt.Sprintf("%s (%s)", d.Name, humanize.IBytes(d.budget())))
+	}
+	return strings.Join(parts, " and ")
+}
+
+// explainMemory gives the reasons for layers, context and types.
+func (c *choice) explainMemory(p *Plan) {
+	c.explainLayers(p)
+	c.explainContext(p)
+	c.explainTypes(p)
+}
+
+func (c *choice) explainLayers(p *Plan) {
+	if p.GPULayers == 0 {
+		return
+	}
+	var devices []Device
+	for _, name := range p.Devices {
+		devices = append(devices, c.device(name))
+	}
+	value := p.layersText()
+	switch {
+	case p.GPULayers == p.Layers && len(devices) > 1:
+		p.because("layers", value, "they fit on no fewer devices, and are split by what is free: %s", c.roomOn(devices))
+	case p.GPULayers == p.Layers && len(c.devices(p.Backend)) > 1:
+		p.because("layers", value, "all fit on one device, so nothing travels between devices, and the others stay free")
+	case p.GPULayers == p.Layers:
+		p.because("layers", value, "all fit into what is free (%s)", humanize.IBytes(devices[0].budget()))
+	case p.GPULayers == c.req.GPULayers:
+		p.because("layers", value, "no more were asked for")
+	default:
+		p.because("layers", value, "no more fit into what is free on %s; the CPU computes the others", c.roomOn(devices))
+	}
+}
+
+// layersText is "33 of 33 on Vulkan0 (50 %) and Vulkan1 (50 %)".
+func (p *Plan) layersText() string {
+	var parts []string
+	for i, name := range p.Devices {
+		if len(p.Devices) > 1 {
+			name += fmt.Sprintf(" (%.0f %%)", 100*p.Split[i])
+		}
+		parts = append(parts, name)
+	}
+	return fmt.Sprintf("%d of %d on %s", p.GPULayers, p.Layers, strings.Join(parts, " and "))
+}
+
+func (c *choice) explainContext(p *Plan) {
+	value := p.contextText()
+	trained := c.model.ContextLength
+	switch {
+	case c.req.ContextLength > 0:
+		p.because("context", value, "it was asked for")
+	case trained > 0 && p.ContextLength >= trained:
+		p.because("context", value, "so many the model was trained with, and there is memory for them")
+	case p.ContextLength < c.workingContext():
+		p.because("context", value, "there is no memory for more")
+	case trained == 0:
+		p.because("context", value, "the model does not say how many it was trained with")
+	default:
+		p.because("context", value, "of %d that the model was trained with: more would take over a quarter of the memory; ask for more if you need it", trained)
+	}
+}
+
+func (c *choice) explainTypes(p *Plan) {
+	switch {
+	case c.req.KV != 0:
+		p.because("kv", p.KV.String(), "it was asked for")
+	case p.KV == gguf.Q8_0:
+		p.because("kv", p.KV.String(), "the context that was asked for fits only so")
+	default:
+		p.because("kv", p.KV.String(), "keys and values as exact as llama.cpp computes them")
+	}
+	switch {
+	case p.KV == gguf.Q8_0:
+		p.FlashAttention = FlashOn
+		p.because("flash attention", string(FlashOn), "values of Q8_0 need it")
+	case c.req.FlashAttention != "":
+		p.because("flash attention", string(p.FlashAttention), "it was asked for")
+	default:
+		p.because("flash attention", string(p.FlashAttention), "llama.cpp asks the device")
+	}
+	value := fmt.Sprintf("%d, computed %d at a time", p.BatchSize, p.MicroBatch)
+	switch {
+	case c.req.BatchSize > 0:
+		p.because("batch", value, "it was asked for")
+	case p.GPULayers > 0:
+		p.because("batch", value, "llama.cpp's defaults; more take memory for buffers")
+	default:
+		p.because("batch", value, "more gain nothing on a CPU")
+	}
+}
