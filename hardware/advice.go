@@ -13,7 +13,7 @@ type Advice struct {
 	Backend  Backend `json:"backend"`
 	Problem  string  `json:"problem"`            // "an NVIDIA H200 is here, but libvulkan.so.1 is not"
 	Do       string  `json:"do"`                 // "install libvulkan1 (Debian, Ubuntu) or ..."
-	Optional bool    `json:"optional,omitempty"` // another backend computes on the same GPU
+	Optional bool    `json:"optional,omitempty"` // another backend computes on the same GPU, or could
 }
 
 func (a Advice) String() string {
@@ -24,8 +24,8 @@ func (a Advice) String() string {
 }
 
 // Missing says what this machine lacks for a better backend than it has now: nothing,
-// if llama.cpp sees every GPU that is here, or if there is none. What must be done
-// first comes first; what cannot be seen before that is not guessed.
+// if llama.cpp sees every GPU that is here, or if there is none. What cannot be seen
+// before something else is done is not guessed.
 func (m Machine) Missing() []Advice {
 	unseen := m.unseen()
 	if len(unseen) == 0 || m.OS != "darwin" {
@@ -102,23 +102,23 @@ func (d Device) isGPU() bool { return d.Kind == KindGPU || d.Kind == KindIGPU }
 // missingVulkan looks at each GPU; what is missing for several is said once.
 func (m Machine) missingVulkan(unseen []GPU) (advice []Advice) {
 	for _, g := range unseen {
-		a := m.vulkanAdvice(g)
-		if a == nil {
-			a = ptr(m.notLoaded(BackendVulkan, g))
+		lacks := m.vulkanAdvice(g)
+		if lacks == nil {
+			lacks = []Advice{m.notLoaded(BackendVulkan, g)}
 		}
-		if !slices.ContainsFunc(advice, func(b Advice) bool { return a.Do == b.Do }) {
-			advice = append(advice, *a)
+		for _, a := range lacks {
+			if !slices.ContainsFunc(advice, func(b Advice) bool { return a.Do == b.Do }) {
+				advice = append(advice, a)
+			}
 		}
 	}
 	return advice
 }
 
-func ptr[T any](v T) *T { return &v }
-
-// vulkanAdvice says what a GPU lacks first for Vulkan, nil for nothing.
-func (m Machine) vulkanAdvice(g GPU) *Advice {
+// vulkanAdvice says what a GPU lacks for Vulkan, nil for nothing.
+func (m Machine) vulkanAdvice(g GPU) (advice []Advice) {
 	if a := m.driverAdvice(g); a != nil {
-		return a
+		return []Advice{*a}
 	}
 	loader := librariesOf(m.OS).vulkan
 	if !m.Drivers.Has(loader) {
@@ -126,12 +126,15 @@ func (m Machine) vulkanAdvice(g GPU) *Advice {
 		if m.OS == "windows" {
 			do = "install the newest driver of the GPU's maker, which brings it"
 		}
-		return &Advice{Backend: BackendVulkan, Problem: g.here() + ", but " + loader + ", Vulkan's loader, is not", Do: do}
+		advice = append(advice, Advice{Backend: BackendVulkan, Problem: g.here() + ", but " + loader + ", Vulkan's loader, is not", Do: do})
 	}
 	if m.OS != "linux" {
-		return nil // Windows finds its drivers itself
+		return advice // Windows finds its drivers itself
 	}
-	return m.icdAdvice(g)
+	if a := m.icdAdvice(g); a != nil {
+		advice = append(advice, *a)
+	}
+	return advice
 }
 
 // here begins a sentence about a GPU.
@@ -246,7 +249,7 @@ func (m Machine) missingCUDA() []Advice {
 	if a == nil {
 		return nil // it is for the asking, see Choose
 	}
-	a.Optional = m.sees(BackendVulkan) || m.carries(BackendVulkan)
+	a.Optional = true
 	return []Advice{*a}
 }
 

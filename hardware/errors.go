@@ -15,14 +15,18 @@ type FitError struct {
 	Free          uint64 // bytes of main memory for it
 	Kept          uint64 // bytes that are free and kept for others
 	Limit         uint64 // the control group's limit, if it is what binds; else 0
+	Most          uint64 // bytes of main memory that there would be for it with nothing else running
 }
 
 func (e *FitError) Error() string {
-	more := "close other programs"
-	if e.Limit > 0 {
-		more = "raise the container's memory limit (now " + humanize.IBytes(e.Limit) + ")"
+	more := ""
+	switch {
+	case e.Limit > 0:
+		more = "raise the container's memory limit (now " + humanize.IBytes(e.Limit) + "), or "
+	case e.Need <= e.Most:
+		more = "close other programs, or "
 	}
-	return fmt.Sprintf("hardware: %s does not fit: with a context of %d tokens it takes %s of memory, and %s are free for it (%s are kept for others): %s, or take a smaller model or quantization",
+	return fmt.Sprintf("hardware: %s does not fit: with a context of %d tokens it takes %s of memory, and %s are free for it (%s are kept for others): %stake a smaller model or quantization",
 		e.Model, e.ContextLength, humanize.IBytes(e.Need), humanize.IBytes(e.Free), humanize.IBytes(e.Kept), more)
 }
 

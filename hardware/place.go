@@ -201,7 +201,7 @@ func (c *choice) shorten(p *Plan) bool {
 func (c *choice) fitError(p *Plan) *FitError {
 	m := c.machine
 	need := c.needs(p.placement())
-	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, Need: need.Host, Free: m.hostBudget(), Kept: min(m.margin(), m.Memory.Free())}
+	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, Need: need.Host, Free: m.hostBudget(), Kept: min(m.margin(), m.Memory.Free()), Most: less(m.Memory.Size(), m.margin())}
 	if m.Memory.Limit > 0 && m.Memory.Left <= m.Memory.Available {
 		e.Limit = m.Memory.Limit
 	}
