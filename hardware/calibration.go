@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // A Calibration is how fast a model was measured to run on a machine. A nil one holds
@@ -32,7 +34,7 @@ type Candidate struct {
 }
 
 func (c Candidate) String() string {
-	return fmt.Sprintf("%s, %d threads", c.Backend.Title(), c.Threads)
+	return c.Backend.Title() + ", " + english.Plural(c.Threads, "thread", "")
 }
 
 // Speed is in tokens per second.

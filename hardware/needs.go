@@ -88,7 +88,7 @@ func (r *roughModel) add(t gguf.Tensor) {
 			return
 		}
 	}
-	if strings.HasPrefix(t.Name, "output") {
+	if strings.HasPrefix(t.Name, "output.") {
 		r.output += size
 		return
 	}

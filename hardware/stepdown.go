@@ -41,12 +41,19 @@ func (p *Plan) contextText() string {
 	return fmt.Sprintf("%d tokens, %d of all requests together", p.ContextLength, p.CacheLength)
 }
 
-// fewerLayers leaves three quarters of the layers where they are, at least one less.
+// fewerLayers leaves three quarters of the layers where they are, or more if main memory
+// has no room for so many.
 func (c *choice) fewerLayers(p *Plan) error {
-	before := p.layersText()
-	p.GPULayers = p.GPULayers * 3 / 4
-	if p.GPULayers == 0 && c.req.Backend != "" {
-		p.GPULayers = 1
+	before, most := p.layersText(), p.GPULayers
+	p.GPULayers = most * 3 / 4
+	if c.req.Backend != "" {
+		p.GPULayers = max(1, p.GPULayers)
+	}
+	for c.needs(p.placement()).Host > c.machine.hostBudget() {
+		if p.GPULayers == most-1 {
+			return c.fitError(p)
+		}
+		p.GPULayers++
 	}
 	if p.GPULayers == 0 {
 		p.toHost(c)
@@ -57,8 +64,5 @@ func (c *choice) fewerLayers(p *Plan) error {
 		p.because("layers", p.layersText(), "%s did not fit when the model was loaded", before)
 	}
 	c.threads(p)
-	if c.needs(p.placement()).Host > c.machine.hostBudget() {
-		return c.fitError(p)
-	}
 	return nil
 }
