@@ -65,7 +65,8 @@ func RoughNeeds(parts ...*gguf.File) Needs {
 	if !ok { // one number for each layer, or as many as there are heads
 		heads, _ = f.Metadata().Int(f.Architecture() + ".attention.head_count")
 	}
-	r.rowK, r.rowV = uint64(key)*uint64(max(0, heads)), uint64(value)*uint64(max(0, heads))
+	heads = max(0, min(heads, 1<<20)) // so that no product wraps
+	r.row = uint64(heads) * uint64(key+value)
 	// Logits, and the hidden state some 16 times.
 	r.token = 4 * (uint64(f.VocabularySize()) + 16*uint64(f.EmbeddingLength()))
 	return r.need
@@ -75,7 +76,7 @@ func RoughNeeds(parts ...*gguf.File) Needs {
 type roughModel struct {
 	layers       []uint64
 	output, rest uint64
-	rowK, rowV   uint64 // numbers that a token has cached in a layer
+	row          uint64 // numbers that a token has cached in a layer
 	token        uint64 // of the computation, for each token of a micro-batch
 }
 
@@ -99,7 +100,7 @@ func (r *roughModel) add(t gguf.Tensor) {
 // does.
 func (r *roughModel) need(p Placement) Need {
 	elements, size := p.KV.Block()
-	cells := uint64(p.Cells) * (r.rowK + r.rowV) * uint64(size) / uint64(max(1, elements))
+	cells := uint64(p.Cells) * r.row * uint64(size) / uint64(max(1, elements))
 	compute := uint64(p.MicroBatch) * r.token
 	n := Need{Devices: make([]uint64, len(p.Split)), Host: r.rest + compute}
 	first := len(r.layers) + 1 - p.GPULayers // on a device

@@ -21,7 +21,7 @@ type testModel struct {
 // newTestModel makes a model of a size, whose tokens take so many numbers in the cache of
 // each layer.
 func newTestModel(name string, layers, trained int, size uint64, row uint64) testModel {
-	r := roughModel{rest: size / 50, output: size / 50, rowK: row, rowV: row, token: 1 << 20}
+	r := roughModel{rest: size / 50, output: size / 50, row: 2 * row, token: 1 << 20}
 	for range layers {
 		r.layers = append(r.layers, size*48/50/uint64(layers))
 	}

@@ -21,6 +21,7 @@ import (
 //	libraries/<sha256>/    libraries, under the digest of their archive
 //	models/<sha256>/       one model each, under its digest
 //	copies/<sha256>/       a copy each that was made here of a model
+//	calibrations/          what package hardware has measured
 //	work/<key>/            a fetch under way; work/<key>.lock is held meanwhile
 //
 // A folder under libraries, models or copies appears whole, by rename, and is never

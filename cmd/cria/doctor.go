@@ -14,17 +14,25 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
 )
 
 func newDoctor(g *globals) *cobra.Command {
-	return &cobra.Command{
+	d := &doctor{globals: g}
+	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what was found on this machine and what is missing",
-		Long: `Doctor says what cria has to work with: libraries, CPU, devices, memory, cache and
-models, and for what is missing what to do about it. It fetches nothing. The exit
-code is 3 if libraries that are there cannot be used.`,
+		Short: "Say what was found on this machine, what is missing and how a model would be loaded",
+		Long: `Doctor says what cria has to work with: libraries, CPU, GPUs, memory, cache and
+models, and for what is missing what to do about it. Then it says how a model (the
+default one, or that of --model) would be loaded here: backend, layers on GPUs, context,
+threads, and why each is so. It fetches nothing. The exit code is 3 if libraries that are
+there cannot be used.
+
+With --calibrate it measures how fast the model runs with several numbers of threads, and
+keeps that for this machine and model. With --json it prints what it knows of the machine,
+which --machine takes in this one's place, here or elsewhere.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts := g.hubOptions()
@@ -33,19 +41,28 @@ code is 3 if libraries that are there cannot be used.`,
 			if err != nil {
 				return usageError{err}
 			}
-			d := &doctor{hub: h}
-			err = d.examine(cmd.Context())
-			if printErr := d.report(g); printErr != nil {
-				return printErr
-			}
-			return err
+			d.hub = h
+			return d.run(cmd.Context())
 		},
 	}
+	flags := cmd.Flags()
+	flags.StringVarP(&d.model, "model", "m", hub.DefaultModel, "model to plan for")
+	flags.BoolVar(&d.calibrate, "calibrate", false, "measure how fast the model runs, and keep that")
+	flags.BoolVar(&d.json, "json", false, "print the machine as JSON, and nothing else")
+	flags.StringVar(&d.recorded, "machine", "", "file with what --json printed: say what would be said there")
+	mustRegister(cmd, "model", completeModels(g))
+	return cmd
 }
 
 // doctor gathers findings, then prints them.
 type doctor struct {
-	hub      *hub.Hub
+	*globals
+	hub       *hub.Hub
+	model     string
+	calibrate bool
+	json      bool
+	recorded  string
+
 	findings [][2]string // what, finding
 	advice   []string
 }
@@ -58,12 +75,35 @@ func (d *doctor) advise(format string, args ...any) {
 	d.advice = append(d.advice, fmt.Sprintf(format, args...))
 }
 
-// examine returns an error if libraries are there but cannot be used.
+func (d *doctor) run(ctx context.Context) error {
+	switch {
+	case d.calibrate && (d.json || d.recorded != "") || d.json && d.recorded != "":
+		return usageError{errors.New("--calibrate, --json and --machine are three things: give one of them")}
+	case d.json:
+		return d.record(ctx)
+	case d.recorded != "":
+		return d.explainRecorded(ctx)
+	}
+	err := d.examine(ctx)
+	if printErr := d.report(); printErr != nil {
+		return printErr
+	}
+	return err
+}
+
+// examine returns an error if libraries are there but cannot be used, or a calibration
+// that was asked for cannot be made.
 func (d *doctor) examine(ctx context.Context) error {
 	d.found("cria", "%s, %s, %s/%s", moduleVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	d.clients()
 	d.models()
-	return d.libraries(ctx)
+	unusable := d.libraries(ctx)
+	machine, err := hardware.Detect(ctx)
+	if err != nil {
+		return err
+	}
+	d.machine(machine)
+	return errors.Join(unusable, d.plan(ctx, machine))
 }
 
 func (d *doctor) clients() {
@@ -145,15 +185,11 @@ func (d *doctor) libraries(ctx context.Context) error {
 		d.found("CPU variant", "%s", filepath.Base(info.CPUVariant))
 	}
 	d.found("CPU features", "%s", strings.Trim(llama.PrintSystemInfo(), " |\n"))
-	for _, dev := range llama.Devices() {
-		free, total := dev.Memory()
-		d.found("device", "%s (%s): %s, %s of %s free", dev.Name(), dev.Type(), dev.Description(), humanize.IBytes(free), humanize.IBytes(total))
-	}
 	return nil
 }
 
-func (d *doctor) report(g *globals) error {
-	t := tabwriter.NewWriter(g.out, 0, 0, 2, ' ', 0)
+func (d *doctor) report() error {
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	for _, f := range d.findings {
 		fmt.Fprintf(t, "%s\t%s\n", f[0], f[1])
 	}
@@ -161,7 +197,7 @@ func (d *doctor) report(g *globals) error {
 		return err
 	}
 	for _, a := range d.advice {
-		if err := printLine(g.out, "to do: "+a); err != nil {
+		if err := printLine(d.out, "to do: "+a); err != nil {
 			return err
 		}
 	}
