@@ -43,9 +43,14 @@ func (e *RequestError) Error() string { return "hardware: " + e.Field + ": " + e
 type ExhaustedError struct {
 	Model         string
 	ContextLength int // of the last plan
+	GPULayers     int // of the last plan: not 0 if a GPU was asked for
 }
 
 func (e *ExhaustedError) Error() string {
-	return fmt.Sprintf("hardware: there is no smaller way to load %s than on the CPU with a context of %d tokens: close other programs, ask for a shorter context, or take a smaller model or quantization",
-		e.Model, e.ContextLength)
+	where := "on the CPU"
+	if e.GPULayers > 0 {
+		where = fmt.Sprintf("with %d of its layers on the GPU that was asked for", e.GPULayers)
+	}
+	return fmt.Sprintf("hardware: there is no smaller way to load %s than %s and a context of %d tokens: close other programs, ask for less, or take a smaller model or quantization",
+		e.Model, where, e.ContextLength)
 }

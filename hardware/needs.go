@@ -34,8 +34,8 @@ func (n Need) Total() uint64 {
 	return total
 }
 
-// Needs says what a placement of one model takes. It is called some hundred times by
-// [Choose], and must not change what it is given.
+// Needs says what a placement of one model takes, with a number for each device of the
+// split. [Choose] calls it some dozens of times; it must not change what it is given.
 type Needs func(Placement) Need
 
 // What every device takes for itself in [RoughNeeds]: the context of its driver and

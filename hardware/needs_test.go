@@ -9,9 +9,9 @@ import (
 	"github.com/cria-lm/cria/gguf"
 )
 
-// header makes the header of a model with two layers, a hidden state of 64, heads of
+// roughHeader makes the header of a model with two layers, a hidden state of 64, heads of
 // 32 and the tensors given.
-func header(t *testing.T, extra []gguf.KeyValue, tensors ...gguf.TensorData) *gguf.File {
+func roughHeader(t *testing.T, extra []gguf.KeyValue, tensors ...gguf.TensorData) *gguf.File {
 	t.Helper()
 	metadata := append([]gguf.KeyValue{
 		{Key: "general.architecture", Value: "llama"},
@@ -38,16 +38,16 @@ func tensor(name string, n uint64) gguf.TensorData {
 }
 
 func TestModelOf(t *testing.T) {
-	f := header(t, nil, tensor("token_embd.weight", 256), tensor("blk.0.a", 100))
+	f := roughHeader(t, nil, tensor("token_embd.weight", 256), tensor("blk.0.a", 100))
 	want := Model{Name: "m", Layers: 2, ContextLength: 2048, Size: 356 * 4, QuantizedKV: true}
 	if d := cmp.Diff(want, ModelOf("m", f)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
-	part := header(t, nil, tensor("blk.1.a", 100))
+	part := roughHeader(t, nil, tensor("blk.1.a", 100))
 	if m := ModelOf("m", f, part); m.Size != 456*4 {
 		t.Errorf("two parts have %d bytes", m.Size)
 	}
-	odd := header(t, []gguf.KeyValue{{Key: "llama.attention.value_length", Value: uint32(40)}})
+	odd := roughHeader(t, []gguf.KeyValue{{Key: "llama.attention.value_length", Value: uint32(40)}})
 	if ModelOf("m", odd).QuantizedKV {
 		t.Error("values of 40 numbers are no whole blocks of 32")
 	}
@@ -62,7 +62,7 @@ func TestRoughNeeds(t *testing.T) {
 		tensor("blk.0.a", 200), tensor("blk.1.a", 300), tensor("blk.1.b", 100), tensor("blk.9.a", 50), // of no layer
 	}
 	// 3 key heads of 32: with keys and values 192 numbers for a token in a layer.
-	needs := RoughNeeds(header(t, []gguf.KeyValue{{Key: "llama.attention.head_count_kv", Value: uint32(3)}}, tensors...))
+	needs := RoughNeeds(roughHeader(t, []gguf.KeyValue{{Key: "llama.attention.head_count_kv", Value: uint32(3)}}, tensors...))
 	const compute = 4 * (4 + 16*64) * 8 // of 8 tokens
 	const rest, output, first, second = 4 * 1060, 4 * 990, 4 * 200, 4 * 400
 	const cells, cellsQ8 = 10 * 192 * 2, 10 * 192 * 34 / 32
@@ -82,7 +82,7 @@ func TestRoughNeeds(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
-	tied := RoughNeeds(header(t, nil, tensor("token_embd.weight", 990), tensor("output_norm.weight", 10), tensor("blk.0.a", 200)))
+	tied := RoughNeeds(roughHeader(t, nil, tensor("token_embd.weight", 990), tensor("output_norm.weight", 10), tensor("blk.0.a", 200)))
 	if got := tied(Placement{KV: gguf.F16}); got.Host != 4*1200 {
 		t.Errorf("tied embeddings on the CPU: %+v, want them once", got)
 	}

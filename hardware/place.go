@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -62,19 +63,22 @@ func (c *choice) onDevices(p *Plan) bool {
 	if asked := c.req.GPULayers; asked > 0 {
 		most = min(most, asked)
 	}
+	var fewer Plan // the most layers that fit, if not all do
 	for _, kv := range c.kvTypes() {
-		if c.fitLayers(p, devices, most, kv) {
+		if c.fitLayers(p, devices, most, kv) && c.fits(p) {
 			return true
 		}
-	}
-	for layers := most - 1; layers > 0; layers-- {
-		for _, kv := range c.kvTypes() {
-			if c.fitLayers(p, devices, layers, kv) {
-				return true
-			}
+		// The fewer layers, the less of the devices: the first number too many is searched.
+		layers := sort.Search(most, func(n int) bool { return !c.fitLayers(p, devices, n+1, kv) })
+		if layers > fewer.GPULayers && c.fitLayers(p, devices, layers, kv) && c.fits(p) {
+			fewer = *p
 		}
 	}
-	return false
+	if fewer.GPULayers == 0 {
+		return false
+	}
+	*p = fewer
+	return true
 }
 
 // devices are the GPUs of a backend, the one with the most room first.
@@ -112,7 +116,7 @@ func (c *choice) fitLayers(p *Plan, devices []Device, layers int, kv gguf.Tensor
 			p.Devices = append(p.Devices, d.Name)
 			p.Split = append(p.Split, float32(float64(d.budget())/sum))
 		}
-		if c.fits(p) {
+		if c.fitsDevices(p, c.needs(p.placement())) {
 			return true
 		}
 	}
@@ -123,19 +127,21 @@ func (c *choice) fitLayers(p *Plan, devices []Device, layers int, kv gguf.Tensor
 func (c *choice) fits(p *Plan) bool {
 	need := c.needs(p.placement())
 	host := need.Host
-	for i, name := range p.Devices {
-		if i >= len(need.Devices) {
-			break
-		}
-		d := c.device(name)
-		if need.Devices[i] > d.budget() {
-			return false
-		}
-		if d.sharesHost() {
-			host += need.Devices[i]
+	for i, bytes := range need.Devices {
+		if c.device(p.Devices[i]).sharesHost() {
+			host += bytes
 		}
 	}
-	return host <= c.machine.hostBudget()
+	return c.fitsDevices(p, need) && host <= c.machine.hostBudget()
+}
+
+func (c *choice) fitsDevices(p *Plan, need Need) bool {
+	for i, bytes := range need.Devices {
+		if bytes > c.device(p.Devices[i]).budget() {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *choice) device(name string) Device {

@@ -15,7 +15,7 @@ import (
 func (p Plan) StepDown() (Plan, error) {
 	c := p.choice
 	if c == nil {
-		return Plan{}, &ExhaustedError{p.Model, p.ContextLength}
+		return Plan{}, &ExhaustedError{p.Model, p.ContextLength, p.GPULayers}
 	}
 	next := p
 	next.Reasons = slices.Clone(p.Reasons)
@@ -31,7 +31,7 @@ func (p Plan) StepDown() (Plan, error) {
 			return Plan{}, err
 		}
 	default:
-		return Plan{}, &ExhaustedError{p.Model, p.ContextLength}
+		return Plan{}, &ExhaustedError{p.Model, p.ContextLength, p.GPULayers}
 	}
 	next.Need = c.needs(next.placement())
 	return next, nil

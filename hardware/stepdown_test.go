@@ -18,10 +18,10 @@ func TestStepDown(t *testing.T) {
 		want    []string // context/cache/layers of each step
 		end     error
 	}{
-		"on a GPU":            {gpu, small, Request{}, []string{"4096/16384/4", "4096/4096/4", "2048/2048/4", "1024/1024/4", "1024/1024/3", "1024/1024/2", "1024/1024/1", "1024/1024/0"}, &ExhaustedError{"small", 1024}},
-		"on the CPU":          {gpuMachine(BackendCPU, KindGPU), small, Request{}, []string{"4096/16384/0", "4096/4096/0", "2048/2048/0", "1024/1024/0"}, &ExhaustedError{"small", 1024}},
-		"a context asked for": {gpu, small, Request{ContextLength: 3000}, []string{"3000/12000/4", "3000/3000/4", "3000/3000/3", "3000/3000/2", "3000/3000/1", "3000/3000/0"}, &ExhaustedError{"small", 3000}},
-		"a GPU asked for":     {gpu, small, Request{Backend: BackendVulkan, ContextLength: 1024}, []string{"1024/4096/4", "1024/1024/4", "1024/1024/3", "1024/1024/2", "1024/1024/1"}, &ExhaustedError{"small", 1024}},
+		"on a GPU":            {gpu, small, Request{}, []string{"4096/16384/4", "4096/4096/4", "2048/2048/4", "1024/1024/4", "1024/1024/3", "1024/1024/2", "1024/1024/1", "1024/1024/0"}, &ExhaustedError{"small", 1024, 0}},
+		"on the CPU":          {gpuMachine(BackendCPU, KindGPU), small, Request{}, []string{"4096/16384/0", "4096/4096/0", "2048/2048/0", "1024/1024/0"}, &ExhaustedError{"small", 1024, 0}},
+		"a context asked for": {gpu, small, Request{ContextLength: 3000}, []string{"3000/12000/4", "3000/3000/4", "3000/3000/3", "3000/3000/2", "3000/3000/1", "3000/3000/0"}, &ExhaustedError{"small", 3000, 0}},
+		"a GPU asked for":     {gpu, small, Request{Backend: BackendVulkan, ContextLength: 1024}, []string{"1024/4096/4", "1024/1024/4", "1024/1024/3", "1024/1024/2", "1024/1024/1"}, &ExhaustedError{"small", 1024, 1}},
 		"no room on the CPU": {Machine{OS: "linux", Memory: Memory{Total: 2 * gib, Available: 2 * gib}}.with(gpu.Devices...), model8B, Request{ContextLength: 1024},
 			[]string{"1024/4096/33", "1024/1024/33", "1024/1024/27"}, &FitError{}},
 	} {
