@@ -86,7 +86,7 @@ func (m Machine) unseen() (list []GPU) {
 	var seen []Vendor
 	discrete := false
 	for _, g := range m.GPUs {
-		i := slices.IndexFunc(m.Devices, func(d Device) bool { return d.isGPU() && (d.ID == g.Address || d.ID == "") })
+		i := slices.IndexFunc(m.Devices, func(d Device) bool { return d.isGPU() && d.may(g) })
 		if i < 0 {
 			list = append(list, g)
 			continue
@@ -95,6 +95,11 @@ func (m Machine) unseen() (list []GPU) {
 		discrete = discrete || m.Devices[i].Kind == KindGPU
 	}
 	return slices.DeleteFunc(list, func(g GPU) bool { return discrete && !slices.Contains(seen, g.Vendor) })
+}
+
+// may reports whether a device may be a GPU: one of both need not know its address.
+func (d Device) may(g GPU) bool {
+	return d.ID == "" || g.Address == "" || strings.EqualFold(d.ID, g.Address)
 }
 
 func (d Device) isGPU() bool { return d.Kind == KindGPU || d.Kind == KindIGPU }

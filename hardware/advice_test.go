@@ -35,10 +35,14 @@ func TestMissing(t *testing.T) {
 		want     []string // a part of each advice, in order
 		backends string
 	}{
-		"no GPU":               {NVIDIA, func(m *Machine) { m.GPUs = nil }, nil, "[cpu]"},
-		"not loaded":           {NVIDIA, func(m *Machine) {}, []string{"an NVIDIA GPU 10de:2335 is here with all that Vulkan needs"}, "[vulkan cuda cpu]"},
-		"seen":                 {NVIDIA, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU}} }, nil, "[vulkan cuda cpu]"},
-		"seen by its address":  {AMD, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU, ID: "0000:01:00.0"}} }, nil, "[vulkan cpu]"},
+		"no GPU":              {NVIDIA, func(m *Machine) { m.GPUs = nil }, nil, "[cpu]"},
+		"not loaded":          {NVIDIA, func(m *Machine) {}, []string{"an NVIDIA GPU 10de:2335 is here with all that Vulkan needs"}, "[vulkan cuda cpu]"},
+		"seen":                {NVIDIA, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU}} }, nil, "[vulkan cuda cpu]"},
+		"seen by its address": {AMD, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU, ID: "0000:01:00.0"}} }, nil, "[vulkan cpu]"},
+		"seen in a sandbox": {NVIDIA, func(m *Machine) {
+			m.GPUs[0].Address = ""
+			m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU, ID: "0000:01:00.0"}}
+		}, nil, "[vulkan cuda cpu]"},
 		"another one is seen":  {AMD, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindIGPU, ID: "0000:00:02.0"}} }, []string{"shows no device for it"}, "[vulkan cpu]"},
 		"no loader":            {AMD, func(m *Machine) { m.Drivers.drop("libvulkan.so.1") }, []string{"an AMD GPU 10de:2335 is here, but libvulkan.so.1, Vulkan's loader, is not: install libvulkan1 (Debian"}, "[cpu]"},
 		"no loader on Windows": {AMD, func(m *Machine) { m.OS = "windows"; m.Drivers = Drivers{} }, []string{"vulkan-1.dll, Vulkan's loader, is not: install the newest driver"}, "[cpu]"},
