@@ -11,8 +11,9 @@ import (
 // engine does without options, all of it on the host.
 type EstimateOptions struct {
 	// ContextLength is the number of cells of the KV cache, over all sequences. If
-	// zero, 4096. (The engine begins with fewer and grows.) An encoder has no
-	// cache: it is the most tokens of an input.
+	// zero, four times 4096, or four times what the model was trained with if that
+	// is less: the engine begins with 1024 cells and grows up to that. An encoder
+	// has no cache: it is the most tokens of an input, and if zero 512.
 	ContextLength int
 
 	// Batch is the most tokens of one call, MicroBatch of those computed at once.
@@ -216,11 +217,15 @@ func (o *EstimateOptions) setting(n *network) (setting, error) {
 	if elements > 1 && o.NoFlashAttention {
 		return setting{}, fmt.Errorf("hardware: KVType: %v is for flash attention only; use F16", kv)
 	}
-	context := cmp.Or(o.ContextLength, 4096)
-	if o.ContextLength == 0 && n.trained > 0 {
-		context = min(context, n.trained)
-	}
+	longest, inputs := 4096, 4 // of the engine's cache, in cells
 	all := 512
+	if n.noCache {
+		longest, inputs = 512, 1
+	}
+	if n.trained > 0 {
+		longest = min(longest, n.trained)
+	}
+	context := cmp.Or(o.ContextLength, longest*inputs)
 	if n.noCache {
 		context = min(context, maxTokens)
 		all = context

@@ -87,7 +87,7 @@ func TestEstimateMemory(t *testing.T) {
 			}
 			for _, o := range estimateTests {
 				if s.encodes() {
-					o.ContextLength = min(cmp.Or(o.ContextLength, 4096), s.context)
+					o.ContextLength = min(o.ContextLength, s.context)
 					o.Batch, o.MicroBatch = 0, 0
 				}
 				got, err := hardware.EstimateMemory(file, o)
@@ -104,11 +104,43 @@ func TestEstimateMemory(t *testing.T) {
 	}
 }
 
+// The default model is estimated as it is loaded, and allocated, for once.
+func TestEstimateMemoryAllocated(t *testing.T) {
+	load(t)
+	path := testmodel.Model(t)
+	file, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range estimateTests[:3] {
+		got, err := hardware.EstimateMemory(file, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mp := llama.DefaultModelParams()
+		mp.NGPULayers, mp.LoadMode = 0, llama.LoadRead
+		var r logReader
+		r.read(t, func() {
+			model, err := llama.LoadModel(path, mp, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer model.Free()
+			x, err := llama.NewContext(model, contextParams(shape{}, o))
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.Free()
+		})
+		r.memory.compare(t, got, fmt.Sprintf("%+v", o))
+	}
+}
+
 // contextParams are the parameters of llama.cpp for the same options.
 func contextParams(s shape, o hardware.EstimateOptions) llama.ContextParams {
 	p := llama.DefaultContextParams()
 	p.KVUnified = true
-	p.NCtx = uint32(cmp.Or(o.ContextLength, 4096))
+	p.NCtx = uint32(cmp.Or(o.ContextLength, 4*4096))
 	p.NBatch = uint32(cmp.Or(o.Batch, 512))
 	p.NUbatch = uint32(cmp.Or(o.MicroBatch, 512))
 	p.NOutputsMax = 64
@@ -119,6 +151,7 @@ func contextParams(s shape, o hardware.EstimateOptions) llama.ContextParams {
 	p.NSeqMax = uint32(cmp.Or(o.Sequences, sequences))
 	if s.encodes() {
 		p.Embeddings, p.NOutputsMax = true, 0
+		p.NCtx = uint32(cmp.Or(o.ContextLength, 512))
 		p.NBatch, p.NUbatch = p.NCtx, p.NCtx
 	}
 	if o.NoFlashAttention {

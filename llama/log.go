@@ -27,7 +27,9 @@ const logQueueLength = 1024
 // the default, discards it. It may be called at any time and from any
 // goroutine. Lines are handed over by a goroutine that lives while there are
 // any: llama.cpp never waits for the logger, and if the logger is more than
-// 1024 lines behind, lines are dropped and their number is logged.
+// 1024 lines behind, lines are dropped and their number is logged. Only its
+// Handler's Enabled is called by llama.cpp's threads, for each line, and must
+// return at once.
 //
 // SetLogger waits until the former logger has what was written before; it must
 // not be called from within a logger's handler.
@@ -114,7 +116,9 @@ func (l *lineLog) flush() {
 	for c := range l.captures {
 		c.add(line)
 	}
-	if l.logger == nil {
+	// A level that the logger does not want is not queued: while a context is made
+	// llama.cpp writes thousands of debug lines, which would displace the others.
+	if l.logger == nil || !l.logger.Enabled(context.Background(), slogLevel(line.level)) {
 		return
 	}
 	if len(l.queue) == logQueueLength {

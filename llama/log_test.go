@@ -78,6 +78,25 @@ func TestLogNeverBlocks(t *testing.T) {
 	}
 }
 
+// Lines that the logger does not want displace none that it wants.
+func TestLogUnwanted(t *testing.T) {
+	var out bytes.Buffer
+	release := make(chan struct{})
+	l := newLineLog()
+	text := slog.NewTextHandler(&out, nil) // info and above
+	l.logger = slog.New(blockingHandler{text, release})
+	l.write(logInfo, "first\n")
+	for range 2 * logQueueLength {
+		l.write(logDebug, "detail\n")
+	}
+	l.write(logInfo, "last\n")
+	close(release)
+	l.wait()
+	if got := out.String(); !strings.Contains(got, "last") || strings.Contains(got, "dropped") || strings.Contains(got, "detail") {
+		t.Errorf("the log is %q", got)
+	}
+}
+
 type blockingHandler struct {
 	slog.Handler
 	release chan struct{}
