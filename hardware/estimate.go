@@ -3,6 +3,7 @@ package hardware
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 
 	"github.com/cria-lm/cria/gguf"
 )
@@ -54,7 +55,7 @@ type Estimate struct {
 	Layers []LayerEstimate
 
 	Input   Placed // weights before the first layer: the embeddings
-	Output  Placed // weights behind the last layer
+	Output  Placed // weights behind the last layer, with a copy of embeddings used there
 	Compute Placed // buffers for intermediate results
 	Logits  Placed // buffer for results
 }
@@ -164,8 +165,10 @@ func (n *network) estimate(s setting, kv gguf.TensorType) Estimate {
 	}
 	e.Input.Host = n.inputs
 	e.Output.add(!s.outputHere, n.outputs)
-	if !s.outputHere && !n.untied {
-		e.Output.Device += n.table // which stand on both sides
+	// Embeddings that serve as output matrix are in memory twice if that is on the
+	// other side, or stored in another order than where single rows are read.
+	if !n.untied && !n.noOutput && (!s.outputHere || repacked(n.tableType, n.vocab)) {
+		e.Output.add(!s.outputHere, n.table)
 	}
 	e.Compute = n.compute(s)
 	rows := n.vocab
@@ -174,6 +177,19 @@ func (n *network) estimate(s setting, kv gguf.TensorType) Estimate {
 	}
 	e.Logits.Host = 4 * uint64(rows) * uint64(s.sequences)
 	return e
+}
+
+// repacked reports whether the CPU backend stores a matrix of a type in the order
+// of its kernels: see ggml_repack_get_optimal_repack_type. It needs AVX2 on amd64,
+// and on arm64 the dot product instructions, which nearly all machines have.
+func repacked(typ gguf.TensorType, rows int) bool {
+	switch typ.String() {
+	case "Q4_0", "Q4_K", "IQ4_NL", "MXFP4":
+		return rows%8 == 0 && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+	case "Q8_0", "Q5_K", "Q6_K":
+		return rows%8 == 0 && runtime.GOARCH == "arm64"
+	}
+	return false
 }
 
 // Alignments of tensors: those of the host, and the least that fits all GPU
@@ -185,10 +201,28 @@ const (
 
 // compute is the memory for intermediate results.
 func (n *network) compute(s setting) Placed {
+	size := n.reserve(s)
+	if s.hostLayers == 0 || s.outputHere {
+		return size
+	}
+	// Large batches of the layers on the host are computed on the GPU all the same
+	// (op_offload), to which each matrix is copied when its turn comes. What that
+	// takes depends on the backend; this is the most.
+	largest := uint64(0)
+	for i := range n.layers[:s.hostLayers] {
+		largest = max(largest, n.layers[i].largest)
+	}
+	s.hostLayers = 0
+	size.Device = max(size.Device, n.reserve(s).Device) + largest
+	return size
+}
+
+// reserve is the size of the buffers of the graph.
+func (n *network) reserve(s setting) Placed {
 	b := &builder{graph: newGraph(64 * (len(n.layers) + 1)), network: n, setting: s}
 	b.build()
 	arenas := [2]*arena{newArena(hostAlign), newArena(deviceAlign)}
-	b.reserve(&arenas)
+	b.place(&arenas)
 	return Placed{arenas[host].size, arenas[device].size}
 }
 
@@ -257,9 +291,10 @@ func (o *EstimateOptions) setting(n *network) (setting, error) {
 	}
 	s.hostLayers = len(n.layers)
 	s.outputHere = o.GPULayers == 0
-	if o.GPULayers < 0 {
+	switch {
+	case o.GPULayers < 0:
 		s.hostLayers = 0
-	} else if o.GPULayers > 0 {
+	case o.GPULayers > 0:
 		s.hostLayers = max(len(n.layers)+1-o.GPULayers, 0)
 	}
 	return s, nil

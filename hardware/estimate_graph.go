@@ -12,11 +12,10 @@ const (
 type kind uint8
 
 const (
-	fresh  kind = iota // memory of its own
-	reuse              // that of an operand of its shape that nobody needs any more, else its own
-	view               // that of another node, or of weights and caches, which are not in the graph
-	input              // its own from the beginning: written before anything is computed
-	copied             // its own, on the other side than what it copies
+	fresh kind = iota // memory of its own
+	reuse             // that of an operand of its shape that nobody needs any more, else its own
+	view              // that of another node, or of weights and caches, which are not in the graph
+	input             // its own from the beginning: written before anything is computed
 )
 
 // ref is a node of a graph; 0 is none.
@@ -46,7 +45,7 @@ type graph struct {
 	nodes  []node
 	order  []ref
 	inputs []ref
-	copies map[ref]ref // to the device
+	copies map[ref]ref // on the device, of what is on the host
 	side   side        // of the nodes to come
 }
 
@@ -66,23 +65,16 @@ func (g *graph) op(k kind, elem int, shape [3]int, operands ...ref) ref {
 }
 
 // here is a node as the current side sees it: what is on the other side is copied
-// once.
+// once. Computation goes from the host to the device, never back.
 func (g *graph) here(o ref) ref {
 	n := &g.nodes[o]
 	if o == 0 || n.side == g.side {
 		return o
 	}
-	if n.kind == view && n.root == 0 {
-		return 0
-	}
-	if c, ok := g.copies[o]; ok && g.nodes[c].side == g.side {
+	if c, ok := g.copies[o]; ok {
 		return c
 	}
-	c := node{kind: copied, side: g.side, shape: n.shape, size: n.size, operands: [5]ref{o}}
-	if n.kind == view { // of the whole that it shows, at most
-		c.size = g.nodes[n.root].size
-	}
-	g.nodes = append(g.nodes, c)
+	g.nodes = append(g.nodes, node{kind: fresh, side: g.side, shape: n.shape, size: n.size, operands: [5]ref{o}})
 	if g.copies == nil {
 		g.copies = map[ref]ref{}
 	}
@@ -141,10 +133,11 @@ func (g *graph) expand(r ref) {
 	g.order = append(g.order, r)
 }
 
-// reserve returns the bytes of the buffers that the graph is computed in.
-func (g *graph) reserve(arenas *[2]*arena) {
+// place places all nodes in the arenas of their sides, in the order in which they
+// are computed.
+func (g *graph) place(arenas *[2]*arena) {
 	for _, r := range g.inputs {
-		g.place(r, arenas)
+		g.hold(r, arenas)
 	}
 	for _, r := range g.order {
 		n := &g.nodes[r]
@@ -157,7 +150,7 @@ func (g *graph) reserve(arenas *[2]*arena) {
 	}
 	g.nodes[0] = node{}
 	for _, r := range g.order {
-		g.place(r, arenas)
+		g.hold(r, arenas)
 		for _, o := range g.nodes[r].operands {
 			if o != 0 {
 				g.release(o, arenas)
@@ -166,8 +159,8 @@ func (g *graph) reserve(arenas *[2]*arena) {
 	}
 }
 
-// place finds memory for a node.
-func (g *graph) place(r ref, arenas *[2]*arena) {
+// hold finds memory for a node.
+func (g *graph) hold(r ref, arenas *[2]*arena) {
 	n := &g.nodes[r]
 	if n.kind == view {
 		return

@@ -69,6 +69,7 @@ var partNames = map[string]part{
 // layer is one layer as the tensor table shows it.
 type layer struct {
 	weights uint64
+	largest uint64                       // of the tensors that they are in
 	matrix  [parts]struct{ in, out int } // of weights; in is 0 if there are none
 	bias    [parts]bool
 
@@ -83,6 +84,7 @@ func (l *layer) has(p part) bool { return l.matrix[p].in > 0 }
 func (l *layer) in(p part) int  { return l.matrix[p].in }
 func (l *layer) out(p part) int { return l.matrix[p].out }
 
+// attends reports whether the layer looks at tokens before.
 func (l *layer) attends() bool { return l.has(attnK) || l.has(attnQKV) }
 
 // recurs reports whether the layer keeps a state instead of cells.
@@ -97,8 +99,9 @@ type network struct {
 	inputs  uint64 // bytes of weights before the first layer
 	outputs uint64 // behind the last
 
-	table  uint64 // bytes of the embeddings, which are of the inputs
-	untied bool   // there is an output matrix too
+	table     uint64 // bytes of the embeddings, which are of the inputs
+	tableType gguf.TensorType
+	untied    bool // there is an output matrix too
 
 	width, vocab            int
 	trained                 int // tokens
@@ -212,6 +215,7 @@ func (n *network) readTensors(tensors []gguf.Tensor) error {
 		}
 		l := &n.layers[at]
 		l.weights += size
+		l.largest = max(l.largest, size)
 		name, isBias := strings.CutSuffix(name, ".bias")
 		if p, ok := partNames[strings.TrimSuffix(name, ".weight")]; ok && isBias {
 			l.bias[p] = true
@@ -231,7 +235,7 @@ func (n *network) readOuter(t *gguf.Tensor, size uint64) {
 	name = strings.TrimSuffix(name, ".weight")
 	switch name {
 	case "token_embd":
-		n.table = size
+		n.table, n.tableType = size, t.Type
 		if len(t.Dims) > 1 {
 			n.vocab = int(t.Dims[1])
 		}

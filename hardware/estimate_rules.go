@@ -5,6 +5,7 @@ package hardware
 // and feed-forward network, a rotary embedding, a cache.
 type rules struct {
 	noCache    bool // an encoder: tokens attend to those of their batch
+	noOutput   bool // no output matrix: embeddings are all that it makes
 	layerNorm  bool // norms that subtract the mean, which need memory of their own
 	noRotation bool
 
@@ -49,8 +50,8 @@ var architectures = map[string]rules{
 	"lfm2":          {sumsBefore: true},
 	"lfm2moe":       {sumsBefore: true},
 
-	"bert":            {noCache: true, layerNorm: true, noRotation: true},
-	"nomic-bert":      {noCache: true, layerNorm: true},
-	"modern-bert":     {noCache: true, layerNorm: true, period: 3, fullFirst: true},
+	"bert":            {noCache: true, noOutput: true, layerNorm: true, noRotation: true},
+	"nomic-bert":      {noCache: true, noOutput: true, layerNorm: true},
+	"modern-bert":     {noCache: true, noOutput: true, layerNorm: true, period: 3, fullFirst: true},
 	"gemma-embedding": {noCache: true, period: 6},
 }

@@ -74,7 +74,7 @@ func newModel(s shape) *model {
 		{Key: "tokenizer.ggml.token_type_count", Value: uint32(2)},
 	}
 	if m.kind == gguf.F32 {
-		m.kind = gguf.Q8_0
+		m.kind = gguf.Q4_1 // which no CPU repacks
 	}
 	if m.head == 0 && m.heads > 0 {
 		m.head = m.width / m.heads
@@ -84,7 +84,7 @@ func newModel(s shape) *model {
 	}
 	m.metadata()
 	if m.kind == 39 { // MXFP4 is the experts' alone
-		m.kind = gguf.Q8_0
+		m.kind = gguf.Q4_1
 	}
 	m.matrix("token_embd", m.width, m.vocab)
 	switch {
