@@ -147,13 +147,18 @@ func EstimateMemory(file *gguf.File, o EstimateOptions, more ...*gguf.File) (Est
 func (n *network) estimate(s setting, kv gguf.TensorType) Estimate {
 	var e Estimate
 	elements, bytes := kv.Block()
+	widest := n.widestValues()
 	e.Layers = make([]LayerEstimate, len(n.layers))
 	for i := range n.layers {
 		l, to := &n.layers[i], &e.Layers[i]
 		to.Device, to.Weights = i >= s.hostLayers, l.weights
-		row := uint64((n.keyWidth(l) + n.valueWidth(l)) / elements * bytes)
+		values := n.valueWidth(l)
+		if !s.flash {
+			values = widest // llama_kv_cache: TAG_V_CACHE_VARIABLE
+		}
+		row := uint64((n.keyWidth(l) + values) / elements * bytes)
 		switch {
-		case n.noCache || !l.attends():
+		case n.noCache || !l.caches():
 		case l.window:
 			to.Window = row * uint64(s.windowCells)
 		default:

@@ -29,7 +29,7 @@ type node struct {
 	output   bool // read after all is computed: never given back
 	seen     bool // by expand
 	held     bool // has memory
-	operands [5]ref
+	operands [6]ref
 	root     ref // whose memory a view shows; 0: not the graph's
 	shape    [3]int
 	size     uint64 // bytes
@@ -74,7 +74,7 @@ func (g *graph) here(o ref) ref {
 	if c, ok := g.copies[o]; ok {
 		return c
 	}
-	g.nodes = append(g.nodes, node{kind: fresh, side: g.side, shape: n.shape, size: n.size, operands: [5]ref{o}})
+	g.nodes = append(g.nodes, node{kind: fresh, side: g.side, shape: n.shape, size: n.size, operands: [6]ref{o}})
 	if g.copies == nil {
 		g.copies = map[ref]ref{}
 	}

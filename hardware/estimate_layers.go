@@ -9,6 +9,7 @@ type builder struct {
 
 	positions, wanted ref // inputs: of the tokens; which of them have logits
 	states            ref // which state each sequence has
+	own               ref // embeddings of each layer
 	full, windowed    attentionInputs
 }
 
@@ -48,6 +49,9 @@ func (b *builder) build() {
 	if b.embeddingNorm && b.layerNorm { // LFM2 names its last norm so
 		cur = b.norm(cur, b.layerNorm)
 	}
+	if b.perLayer > 0 {
+		b.makeOwn(cur, tokens)
+	}
 	for i := range b.layers {
 		if i >= b.hostLayers {
 			b.side = device
@@ -55,7 +59,8 @@ func (b *builder) build() {
 		last := i == len(b.layers)-1
 		cur = b.layer(&b.layers[i], cur, last && !b.allRows)
 	}
-	if b.allRows {
+	if b.allRows && !b.normedRows {
+		b.nodes[cur].output = true
 		cur = b.pick(cur)
 	}
 	b.side = device
@@ -82,13 +87,7 @@ func (b *builder) attentionInputs(cells int) attentionInputs {
 		cells = b.tokens
 	}
 	if !b.flash {
-		widest := 0
-		for i := range b.layers {
-			if l := &b.layers[i]; l.attends() {
-				widest = max(widest, b.valueWidth(l))
-			}
-		}
-		values *= widest // the cache of values is transposed: each number has its place
+		values *= b.widestValues() // the cache of values is transposed: each number has its place
 	}
 	in := attentionInputs{
 		keys:   b.given(indexBytes, [3]int{b.tokens, 1, 1}),
@@ -153,6 +152,9 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 	if l.has(attnNorm) {
 		cur = b.norm(x, b.layerNorm)
 	}
+	if b.normsFirst {
+		b.expand(cur)
+	}
 	switch {
 	case b.bothPaths:
 		attended := b.attention(l, cur)
@@ -203,14 +205,31 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 	if l.has(layerOutNorm) {
 		cur = b.norm(cur, b.layerNorm)
 	}
+	if b.own != 0 {
+		gate := b.like(b.multiply(cur, b.perLayer, false))
+		gate = b.like(gate, b.show(b.own, b.perLayer, b.tokens, 1))
+		cur = b.like(cur, b.norm(b.multiply(gate, b.width, false), false))
+	}
 	return cur
+}
+
+// makeOwn makes the embeddings that each layer has of its own (gemma4.cpp).
+func (b *builder) makeOwn(embeddings, tokens ref) {
+	all := b.perLayer * len(b.layers)
+	looked := b.like(b.show(b.floats(all, b.tokens, 1, tokens), all, b.tokens, 1))
+	b.expand(looked)
+	made := b.norm(b.show(b.multiply(embeddings, all, false), all, b.tokens, 1), false)
+	b.own = b.floats(all, b.tokens, 1, b.show(b.like(made, looked), all, b.tokens, 1))
 }
 
 // attention adds the attention of a layer, up to its output matrix.
 func (b *builder) attention(l *layer, x ref) ref {
-	q, k, v := b.queries(l, x)
+	q, k, v, gate := b.queries(l, x)
 	if !b.noRotation {
-		q, k = b.like(q, b.positions), b.like(k, b.positions)
+		q = b.like(q, b.positions)
+		if !l.borrows {
+			k = b.like(k, b.positions)
+		}
 	}
 	in := b.full
 	if l.window {
@@ -218,17 +237,25 @@ func (b *builder) attention(l *layer, x ref) ref {
 	}
 	joined := l.has(attnQKV)
 	q = b.rotate(q, in.keyRotation, b.queryWidth(l), joined && b.noRotation)
-	k = b.rotate(k, in.keyRotation, b.keyWidth(l), joined && b.noRotation)
-	v = b.rotate(v, in.valueRotation, b.valueWidth(l), joined)
+	if !l.borrows {
+		k = b.rotate(k, in.keyRotation, b.keyWidth(l), joined && b.noRotation)
+		v = b.rotate(v, in.valueRotation, b.valueWidth(l), joined)
+	}
 	b.expand(q)
 	b.expand(v)
 	b.expand(k)
 	mixed := b.mixedWidth(l)
-	if b.noCache {
+	switch {
+	case l.borrows:
+	case b.noCache:
 		k, v = b.show(k, b.keyWidth(l), b.tokens, 1), b.show(v, b.valueWidth(l), b.tokens, 1)
-	} else {
+	default:
 		b.expand(b.store(b.show(k, b.keyWidth(l), b.tokens, 1), in.keys))
-		b.expand(b.store(b.show(v, b.valueWidth(l), b.tokens, 1), in.values))
+		v = b.show(v, b.valueWidth(l), b.tokens, 1)
+		if widest := b.widestValues(); !b.flash && b.valueWidth(l) < widest {
+			v = b.floats(widest, b.tokens, 1, v)
+		}
+		b.expand(b.store(v, in.values))
 		k, v = 0, 0
 	}
 	q = b.show(q, b.queryWidth(l), b.tokens, 1)
@@ -251,30 +278,49 @@ func (b *builder) attention(l *layer, x ref) ref {
 	}
 	b.expand(cur)
 	cur = b.rotate(cur, in.valueRotation, mixed, false)
+	if gate != 0 {
+		cur = b.like(cur, b.like(gate))
+	}
 	if !l.has(attnOut) {
 		return cur
 	}
 	return b.multiply(cur, l.out(attnOut), l.bias[attnOut])
 }
 
-// queries makes queries, keys and values.
-func (b *builder) queries(l *layer, x ref) (q, k, v ref) {
+// queries makes queries, keys and values, and the gates of queries that have them.
+func (b *builder) queries(l *layer, x ref) (q, k, v, gate ref) {
 	queryWidth, keyWidth, valueWidth := b.queryWidth(l), b.keyWidth(l), b.valueWidth(l)
-	if l.has(attnQKV) {
-		all := b.multiply(x, l.out(attnQKV), l.bias[attnQKV])
-		q, k, v = b.show(all, queryWidth, b.tokens, 1), b.show(all, keyWidth, b.tokens, 1), b.show(all, valueWidth, b.tokens, 1)
-	} else {
+	switch {
+	case l.borrows:
 		q = b.show(b.multiply(x, queryWidth, l.bias[attnQ]), queryWidth, b.tokens, 1)
+	case b.gated:
+		both := b.multiply(x, 2*queryWidth, l.bias[attnQ])
+		q = b.show(both, queryWidth, b.tokens, 1)
+		gate = b.floats(queryWidth, b.tokens, 1, b.show(both, queryWidth, b.tokens, 1))
 		k = b.show(b.multiply(x, keyWidth, l.bias[attnK]), keyWidth, b.tokens, 1)
 		v = b.show(b.multiply(x, valueWidth, l.bias[attnV]), valueWidth, b.tokens, 1)
+	case l.has(attnQKV):
+		all := b.multiply(x, l.out(attnQKV), l.bias[attnQKV])
+		q, k, v = b.show(all, queryWidth, b.tokens, 1), b.show(all, keyWidth, b.tokens, 1), b.show(all, valueWidth, b.tokens, 1)
+	default:
+		q = b.show(b.multiply(x, queryWidth, l.bias[attnQ]), queryWidth, b.tokens, 1)
+		made := b.multiply(x, keyWidth, l.bias[attnK])
+		k = b.show(made, keyWidth, b.tokens, 1)
+		if l.has(attnV) {
+			made = b.multiply(x, valueWidth, l.bias[attnV])
+		}
+		v = b.show(made, valueWidth, b.tokens, 1)
 	}
 	if l.has(attnQNorm) {
 		q = b.norm(q, b.layerNorm)
 	}
-	if l.has(attnKNorm) {
+	if l.has(attnKNorm) && !l.borrows {
 		k = b.norm(k, b.layerNorm)
 	}
-	return q, k, v
+	if b.normsValues && !l.borrows {
+		v = b.like(v)
+	}
+	return q, k, v, gate
 }
 
 // feedForward adds a feed-forward network.
@@ -365,6 +411,10 @@ func (b *builder) finish(cur ref) {
 		cur = b.norm(cur, b.layerNorm)
 	}
 	b.nodes[cur].output = true
+	if b.normedRows {
+		cur = b.pick(cur)
+		b.nodes[cur].output = true
+	}
 	if b.noCache {
 		b.expand(cur)
 	} else {

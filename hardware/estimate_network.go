@@ -21,6 +21,7 @@ const (
 	attnV
 	attnQNorm
 	attnKNorm
+	attnGate // of a delta net
 	attnOut
 	attnOutNorm  // of encoders, behind the residual sum
 	postAttnNorm // before the residual sum
@@ -46,6 +47,10 @@ const (
 	ssmTimeNorm
 	ssmNorm
 	ssmOut
+	ssmBeta
+	ssmAlpha
+	perLayerGate
+	perLayerUp
 	convIn
 	convKernel
 	convOut
@@ -55,14 +60,15 @@ const (
 // partNames are the names of tensors, as llama.cpp's src/llama-arch.cpp has them.
 var partNames = map[string]part{
 	"attn_norm": attnNorm, "attn_qkv": attnQKV, "attn_q": attnQ, "attn_k": attnK, "attn_v": attnV,
-	"attn_q_norm": attnQNorm, "attn_k_norm": attnKNorm, "attn_output": attnOut,
+	"attn_q_norm": attnQNorm, "attn_k_norm": attnKNorm, "attn_gate": attnGate, "attn_output": attnOut,
 	"attn_output_norm": attnOutNorm, "post_attention_norm": postAttnNorm,
 	"ffn_norm": ffnNorm, "ffn_gate": ffnGate, "ffn_up": ffnUp, "ffn_down": ffnDown,
 	"post_ffw_norm": postFFNNorm, "layer_output_norm": layerOutNorm,
 	"ffn_gate_inp": router, "exp_probs_b": expertBias, "ffn_gate_exps": expertGate, "ffn_up_exps": expertUp, "ffn_down_exps": expertDown,
 	"ffn_gate_inp_shexp": sharedRouter, "ffn_gate_shexp": sharedGate, "ffn_up_shexp": sharedUp, "ffn_down_shexp": sharedDown,
 	"ssm_in": ssmIn, "ssm_conv1d": ssmConv, "ssm_x": ssmX, "ssm_dt": ssmTime, "ssm_dt_norm": ssmTimeNorm,
-	"ssm_norm": ssmNorm, "ssm_out": ssmOut,
+	"ssm_norm": ssmNorm, "ssm_out": ssmOut, "ssm_beta": ssmBeta, "ssm_alpha": ssmAlpha,
+	"inp_gate": perLayerGate, "proj": perLayerUp,
 	"shortconv.in_proj": convIn, "shortconv.conv": convKernel, "shortconv.out_proj": convOut,
 }
 
@@ -75,6 +81,7 @@ type layer struct {
 
 	kvHeads int
 	window  bool // attends within the sliding window
+	borrows bool // attends to keys and values of a layer before
 }
 
 func (l *layer) has(p part) bool { return l.matrix[p].in > 0 }
@@ -85,10 +92,13 @@ func (l *layer) in(p part) int  { return l.matrix[p].in }
 func (l *layer) out(p part) int { return l.matrix[p].out }
 
 // attends reports whether the layer looks at tokens before.
-func (l *layer) attends() bool { return l.has(attnK) || l.has(attnQKV) }
+func (l *layer) attends() bool { return (l.has(attnQ) || l.has(attnQKV)) && !l.has(ssmBeta) }
+
+// caches reports whether it keeps their keys and values.
+func (l *layer) caches() bool { return l.attends() && !l.borrows }
 
 // recurs reports whether the layer keeps a state instead of cells.
-func (l *layer) recurs() bool { return l.has(ssmIn) || l.has(convIn) }
+func (l *layer) recurs() bool { return l.has(ssmIn) || l.has(ssmBeta) || l.has(convIn) }
 
 // network is what the sizes depend on.
 type network struct {
@@ -108,6 +118,8 @@ type network struct {
 	heads, keyDim, valueDim int
 	experts, expertsUsed    int
 	window                  int
+	shared, further         int  // layers without a cache of their own; that predict further tokens
+	perLayer                int  // width of the embeddings that each layer has of its own
 	types                   bool // embeddings of token types
 	embeddingNorm           bool
 
@@ -130,6 +142,13 @@ func newNetwork(f *gguf.File, more []*gguf.File) (n *network, known bool, err er
 	if err != nil {
 		return nil, known, err
 	}
+	if n.arch == "gemma4" && n.experts > 0 {
+		known = false // its experts stand beside a feed-forward network
+	}
+	if n.further >= len(n.layers) {
+		return nil, known, fmt.Errorf("hardware: key %q: of %d layers %d predict further tokens", n.arch+".nextn_predict_layers", len(n.layers), n.further)
+	}
+	n.layers = n.layers[:len(n.layers)-n.further]
 	if parts := f.Split().Count; parts > 1 && len(more)+1 != parts {
 		return nil, known, fmt.Errorf("hardware: the model is in %d files; the headers of %d are given", parts, len(more)+1)
 	}
@@ -168,6 +187,9 @@ func (n *network) readNumbers(m gguf.Metadata) (kvHeads int, err error) {
 		{"attention.key_length", &n.keyDim, maxWidth, headDim},
 		{"attention.value_length", &n.valueDim, maxWidth, headDim},
 		{"attention.sliding_window", &n.window, maxWidth, nil},
+		{"attention.shared_kv_layers", &n.shared, maxWidth, nil},
+		{"nextn_predict_layers", &n.further, maxWidth, nil},
+		{"embedding_length_per_layer_input", &n.perLayer, maxWidth, nil},
 		{"expert_count", &n.experts, maxExperts, nil},
 		{"expert_used_count", &n.expertsUsed, maxExperts, nil},
 		{"ssm.inner_size", &n.inner, maxWidth, nil},
@@ -210,8 +232,7 @@ func (n *network) readTensors(tensors []gguf.Tensor) error {
 		number, name, _ := strings.Cut(rest, ".")
 		at, err := strconv.Atoi(number)
 		if err != nil || at < 0 || at >= len(n.layers) {
-			n.outputs += size // of layers that predict further tokens
-			continue
+			continue // a layer that predicts further tokens: it is not loaded
 		}
 		l := &n.layers[at]
 		l.weights += size
@@ -265,6 +286,7 @@ func (n *network) readLayers(m gguf.Metadata, kvHeads int) {
 	for i := range n.layers {
 		l := &n.layers[i]
 		l.kvHeads = kvHeads
+		l.borrows = i >= len(n.layers)-n.shared
 		if i < len(perLayer) {
 			l.kvHeads = perLayer[i]
 		}
@@ -318,15 +340,32 @@ func (n *network) keyWidth(l *layer) int {
 }
 
 func (n *network) valueWidth(l *layer) int {
-	if l.has(attnV) {
+	switch {
+	case l.has(attnV):
 		return l.out(attnV)
+	case l.has(attnK): // which make the values too
+		return l.out(attnK)
 	}
 	return l.kvHeads * n.valueDim
+}
+
+// widestValues is the most numbers that a token's values have in any layer.
+func (n *network) widestValues() int {
+	most := 0
+	for i := range n.layers {
+		if l := &n.layers[i]; l.caches() {
+			most = max(most, n.valueWidth(l))
+		}
+	}
+	return most
 }
 
 // queryWidth is that of all heads' queries together, mixedWidth that of their
 // results.
 func (n *network) queryWidth(l *layer) int {
+	if l.has(attnQ) && n.gated {
+		return l.out(attnQ) / 2 // the other half are gates
+	}
 	if l.has(attnQ) {
 		return l.out(attnQ)
 	}

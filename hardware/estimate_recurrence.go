@@ -3,8 +3,11 @@ package hardware
 // recurrence adds a layer that keeps a state: Mamba's of either generation, or a
 // short convolution (llama.cpp's src/models/mamba-base.cpp and lfm2.cpp).
 func (b *builder) recurrence(l *layer, x ref) ref {
-	if l.has(convIn) {
+	switch {
+	case l.has(convIn):
 		return b.convolution(l, x)
+	case l.has(ssmBeta):
+		return b.deltaNet(l, x)
 	}
 	conv := b.loadState(b.convState(l))
 	each := b.tokens / b.sequences
@@ -81,6 +84,28 @@ func (b *builder) convolve(kernel, width int, before, now ref) ref {
 	joined := b.floats(kernel-1+b.tokens/b.sequences, width, b.sequences, before, b.show(now, b.tokens/b.sequences, width, b.sequences))
 	b.expand(b.store(b.show(joined, kernel-1, width, b.sequences)))
 	return joined
+}
+
+// deltaNet adds a gated delta net (delta-net-base.cpp): an attention whose keys and
+// values are summed up in a state.
+func (b *builder) deltaNet(l *layer, x ref) ref {
+	each, passes := b.tokens/b.sequences, b.convWidth()
+	mixed := b.show(b.multiply(x, passes, false), passes, each, b.sequences)
+	gate := b.multiply(x, b.inner, false)
+	perHead := func() ref { return b.like(b.show(b.multiply(x, b.timeRank, false), b.timeRank, b.tokens, 1)) }
+	beta, alpha := perHead(), b.like(b.like(perHead()))
+	joined := b.convolve(l.in(ssmConv), passes, b.loadState(b.convState(l)), mixed)
+	state := b.show(b.loadState(b.scanState(l)), b.state, b.inner, b.sequences)
+	all := b.like(b.floats(passes, each, b.sequences, joined))
+	keys := b.groups * b.state
+	normed := func() ref { return b.like(b.like(b.show(all, keys, each, b.sequences))) }
+	both := b.floats(b.inner, b.tokens+b.state*b.sequences, 1, normed(), normed(),
+		b.show(all, b.inner, each, b.sequences), b.show(alpha, b.timeRank, each, b.sequences), beta, state)
+	b.expand(b.store(b.show(both, b.state, b.inner, b.sequences)))
+	y := b.norm(b.show(both, b.inner, b.tokens, 1), false)
+	y = b.like(y, b.like(b.show(gate, b.inner, b.tokens, 1)))
+	y = b.multiply(b.show(y, b.inner, each, b.sequences), l.out(ssmOut), false)
+	return b.show(y, b.width, b.tokens, 1)
 }
 
 // convolution adds the short convolution of LFM2, between two gates.

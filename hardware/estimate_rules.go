@@ -17,6 +17,10 @@ type rules struct {
 	sumsBefore  bool // sums of residual and result take the residual's place
 	normLate    bool // post_attention_norm stands behind the sum, as ffn_norm elsewhere
 	allRows     bool // the last layer computes all tokens, not only those with logits
+	normedRows  bool // and so does the norm behind it
+	gated       bool // queries have gates, which the result of attention is multiplied with
+	normsValues bool // values pass a norm
+	normsFirst  bool // the norm before attention is computed before all that follows
 	plainGates  bool // the weights of the experts chosen are not made to sum to 1
 	softmaxLate bool // the experts' weights are a softmax of those chosen
 	bothPaths   bool // attention and a recurrent part in each layer, side by side
@@ -36,6 +40,12 @@ var architectures = map[string]rules{
 	"olmo2":   {period: 4},
 	"granite": {},
 
+	"mistral3": {},
+	"ernie4_5": {},
+	"exaone4":  {period: 4},
+	"seed_oss": {normLate: true},
+	"gemma4":   {period: 6, allRows: true, normedRows: true, normsValues: true},
+
 	"qwen2moe":   {plainGates: true},
 	"qwen3moe":   {},
 	"olmoe":      {plainGates: true},
@@ -47,6 +57,7 @@ var architectures = map[string]rules{
 	"jamba":         {sumsBefore: true, noRotation: true, plainGates: true},
 	"falcon-h1":     {bothPaths: true},
 	"granitehybrid": {},
+	"qwen35":        {normLate: true, allRows: true, normedRows: true, gated: true, normsFirst: true},
 	"lfm2":          {sumsBefore: true},
 	"lfm2moe":       {sumsBefore: true},
 

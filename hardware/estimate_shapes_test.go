@@ -23,6 +23,7 @@ type shape struct {
 	attend                                          []int // layers with attention; nil: all
 	biases                                          bool  // of queries, keys and values
 	joined                                          bool  // attn_qkv
+	wideHead, perLayer, shared                      int   // of Gemma 4: heads of full attention, embeddings of each layer, layers without a cache
 	kind                                            gguf.TensorType
 }
 
@@ -100,6 +101,12 @@ func newModel(s shape) *model {
 	default:
 		m.vector("output_norm", m.width)
 	}
+	if m.is("gemma4") {
+		m.matrix("per_layer_token_embd", m.perLayer*m.layers, m.vocab)
+		m.matrix("per_layer_model_proj", m.width, m.perLayer*m.layers)
+		m.vector("per_layer_proj_norm", m.perLayer)
+		m.vector("rope_freqs", m.wideHead/2)
+	}
 	if m.is("bert") {
 		m.add("position_embd.weight", gguf.F32, m.width, m.context)
 	}
@@ -127,18 +134,33 @@ func (m *model) metadata() {
 			heads[i] = uint32(m.kvHeads)
 		}
 	}
-	if m.attend != nil {
+	if m.attend != nil && !m.is("qwen35") {
 		m.set("attention.head_count_kv", heads)
 	} else {
 		m.set("attention.head_count_kv", m.kvHeads)
 	}
-	if m.head > 0 {
-		m.set("attention.key_length", m.head)
-		m.set("attention.value_length", m.head)
-		m.set("rope.dimension_count", m.head)
+	if head := max(m.head, m.wideHead); head > 0 {
+		m.set("attention.key_length", head)
+		m.set("attention.value_length", head)
+		m.set("rope.dimension_count", head)
+	}
+	if m.is("gemma4") {
+		m.set("attention.key_length_swa", m.head)
+		m.set("attention.value_length_swa", m.head)
+		m.set("attention.shared_kv_layers", m.shared)
+		m.set("embedding_length_per_layer_input", m.perLayer)
+		m.set("rope.dimension_count_swa", m.head)
+		pattern := make([]bool, m.layers)
+		for i := range pattern {
+			pattern[i] = !m.full(i)
+		}
+		m.set("attention.sliding_window_pattern", pattern)
 	}
 	if m.window > 0 {
 		m.set("attention.sliding_window", m.window)
+	}
+	if m.is("qwen35") {
+		m.set("rope.dimension_sections", []int32{11, 11, 10, 0})
 	}
 	if m.is("gemma3") {
 		m.set("attention.sliding_window_pattern", 6)
@@ -171,17 +193,20 @@ func (m *model) metadata() {
 	}
 }
 
+// full reports whether a layer of Gemma 4 has no window.
+func (m *model) full(layer int) bool { return layer%5 == 4 }
+
 func (m *model) attends(layer int) bool { return m.attend == nil || slices.Contains(m.attend, layer) }
 
 func (m *model) layer(i int) {
 	at := "blk." + strconv.Itoa(i) + "."
 	encoder := m.is("bert", "nomic-bert")
-	if !encoder && !m.is("olmo2") && !(m.is("modern-bert") && i == 0) {
+	if !encoder && !m.is("olmo2", "exaone4") && !(m.is("modern-bert") && i == 0) {
 		m.vector(at+"attn_norm", m.width)
 	}
 	attention := m.heads > 0 && m.attends(i)
 	if attention {
-		m.attention(at)
+		m.attention(at, i)
 	}
 	switch {
 	case m.is("lfm2", "lfm2moe") && !attention:
@@ -191,10 +216,10 @@ func (m *model) layer(i int) {
 	case m.conv > 0 && (!attention || m.is("falcon-h1")):
 		m.recurrence(at)
 	}
-	if m.is("gemma2", "gemma3", "gemma-embedding", "olmo2", "gpt-oss") {
+	if m.is("gemma2", "gemma3", "gemma-embedding", "olmo2", "exaone4", "gemma4", "gpt-oss", "qwen35", "seed_oss") {
 		m.vector(at+"post_attention_norm", m.width)
 	}
-	if m.is("gemma2", "gemma3", "gemma-embedding", "olmo2") {
+	if m.is("gemma2", "gemma3", "gemma4", "gemma-embedding", "olmo2", "exaone4") {
 		m.vector(at+"post_ffw_norm", m.width)
 	}
 	switch {
@@ -207,18 +232,32 @@ func (m *model) layer(i int) {
 		m.add(at+"ffn_norm", gguf.F32, m.width)
 	case m.is("mamba", "mamba2"):
 		return
-	case !m.is("olmo2", "gpt-oss"):
+	case !m.is("olmo2", "exaone4", "gpt-oss", "qwen35", "seed_oss"):
 		m.vector(at+"ffn_norm", m.width)
 	}
 	m.feedForward(at, i)
+	if m.is("gemma4") {
+		m.matrix(at+"inp_gate", m.width, m.perLayer)
+		m.matrix(at+"proj", m.perLayer, m.width)
+		m.vector(at+"post_norm", m.width)
+	}
 }
 
-func (m *model) attention(at string) {
-	q, kv := m.heads*m.head, m.kvHeads*m.head
+func (m *model) attention(at string, layer int) {
+	head := m.head
+	if m.is("gemma4") && m.full(layer) {
+		head = m.wideHead
+	}
+	q, kv := m.heads*head, m.kvHeads*head
+	m.matrix(at+"attn_output", q, m.width)
 	if m.joined {
 		m.matrix(at+"attn_qkv", m.width, q+2*kv)
 	} else {
-		m.matrix(at+"attn_q", m.width, q)
+		width := q
+		if m.is("qwen35") {
+			width = 2 * q // with gates
+		}
+		m.matrix(at+"attn_q", m.width, width)
 		m.matrix(at+"attn_k", m.width, kv)
 		m.matrix(at+"attn_v", m.width, kv)
 	}
@@ -234,18 +273,29 @@ func (m *model) attention(at string) {
 		m.vector(at+"attn_sinks", m.heads)
 	}
 	switch {
-	case m.is("qwen3", "qwen3moe", "gemma3", "gemma-embedding", "lfm2", "lfm2moe"):
-		q, kv = m.head, m.head
+	case m.is("qwen3", "qwen3moe", "qwen35", "exaone4", "gemma4", "gemma3", "gemma-embedding", "lfm2", "lfm2moe"):
+		q, kv = head, head
 		fallthrough
 	case m.is("olmo2", "olmoe"):
 		m.vector(at+"attn_q_norm", q)
 		m.vector(at+"attn_k_norm", kv)
 	}
-	m.matrix(at+"attn_output", m.heads*m.head, m.width)
 }
 
 func (m *model) recurrence(at string) {
 	conv := m.inner + 2*m.groups*m.state
+	if m.is("qwen35") {
+		m.matrix(at+"attn_qkv", m.width, conv)
+		m.matrix(at+"attn_gate", m.width, m.inner)
+		m.matrix(at+"ssm_beta", m.width, m.timeRank)
+		m.matrix(at+"ssm_alpha", m.width, m.timeRank)
+		m.add(at+"ssm_conv1d.weight", gguf.F32, m.conv, conv)
+		m.vector(at+"ssm_dt.bias", m.timeRank)
+		m.add(at+"ssm_a", gguf.F32, m.timeRank)
+		m.vector(at+"ssm_norm", m.state)
+		m.matrix(at+"ssm_out", m.inner, m.width)
+		return
+	}
 	if m.is("mamba", "jamba") {
 		conv = m.inner
 		m.matrix(at+"ssm_in", m.width, 2*m.inner)
