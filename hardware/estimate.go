@@ -121,8 +121,13 @@ func (e *ArchitectureError) Error() string {
 }
 
 // EstimateMemory computes the memory that llama.cpp will allocate for a model from
-// its header alone, without reading anything. A model in several files needs the
-// headers of all, the first one first.
+// its header alone, without reading anything: a tenth of a millisecond. A model in
+// several files needs the headers of all, the first one first.
+//
+// On the host the figures are those that llama.cpp logs; of a split over host and
+// GPU they follow its rules, and where a backend has its own they are the most. Not
+// in them is what llama.cpp does not count: the vocabulary and the scratch memory
+// of threads, some tens of MiB, and a GPU's runtime.
 //
 // With an [*ArchitectureError] comes an estimate all the same, which is a guess:
 // weights are right, caches nearly always, buffers need not be. Other errors come

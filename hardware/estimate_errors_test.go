@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,6 +166,22 @@ func TestEstimateMemoryErrors(t *testing.T) {
 		_, err := hardware.EstimateMemory(header(t, m), test.o)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want %q", err, test.want)
+		}
+	}
+}
+
+// A tensor that is missing makes no model, but no figure beyond all bounds either.
+func TestEstimateMemoryMissingTensors(t *testing.T) {
+	for _, s := range published {
+		s.layers = min(s.layers, 8)
+		m := newModel(s)
+		for i := range m.tensors {
+			less := *m
+			less.tensors = slices.Delete(slices.Clone(m.tensors), i, i+1)
+			e, err := hardware.EstimateMemory(header(t, &less), hardware.EstimateOptions{})
+			if total := e.Host() + e.Device(); err == nil && (total == 0 || total > 1<<44) {
+				t.Errorf("%s without %s: %d bytes", s.name, m.tensors[i].Name, total)
+			}
 		}
 	}
 }

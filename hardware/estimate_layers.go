@@ -47,7 +47,7 @@ func (b *builder) build() {
 		cur = b.like(b.floats(b.width, b.tokens, 1, b.positions), cur)
 	}
 	if b.embeddingNorm && b.layerNorm { // LFM2 names its last norm so
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	if b.perLayer > 0 {
 		b.makeOwn(cur, tokens)
@@ -134,9 +134,9 @@ func (b *builder) multiply(x ref, out int, bias bool) ref {
 	return y
 }
 
-// norm is a norm with weights, and a bias if it subtracts the mean.
-func (b *builder) norm(x ref, mean bool) ref {
-	if !mean {
+// norm is a norm with weights.
+func (b *builder) norm(x ref) ref {
+	if !b.layerNorm {
 		return b.like(b.like(x))
 	}
 	s := b.nodes[x].shape
@@ -150,7 +150,7 @@ func (b *builder) pick(x ref) ref { return b.floats(b.nodes[x].shape[0], b.rows,
 func (b *builder) layer(l *layer, x ref, last bool) ref {
 	residual, cur := x, x
 	if l.has(attnNorm) {
-		cur = b.norm(x, b.layerNorm)
+		cur = b.norm(x)
 	}
 	if b.normsFirst {
 		b.expand(cur)
@@ -158,7 +158,7 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 	switch {
 	case b.bothPaths:
 		attended := b.attention(l, cur)
-		cur = b.like(attended, b.recurrence(l, b.norm(x, b.layerNorm)))
+		cur = b.like(attended, b.recurrence(l, b.norm(x)))
 		residual = b.like(cur, residual)
 	case l.recurs():
 		cur = b.recurrence(l, cur)
@@ -169,7 +169,7 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 		cur, residual = b.pick(cur), b.pick(residual)
 	}
 	if l.has(postAttnNorm) && !b.normLate {
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	switch {
 	case b.bothPaths:
@@ -180,14 +180,19 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 		cur = b.like(cur, residual)
 	}
 	if l.has(attnOutNorm) {
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	if !l.has(ffnUp) && !l.has(expertUp) {
 		return cur
 	}
-	residual = cur
+	return b.secondHalf(l, cur)
+}
+
+// secondHalf adds what each token passes by itself.
+func (b *builder) secondHalf(l *layer, cur ref) ref {
+	residual := cur
 	if l.has(ffnNorm) || l.has(postAttnNorm) && b.normLate {
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	if l.has(expertUp) {
 		cur = b.mixture(l, cur)
@@ -195,7 +200,7 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 		cur = b.feedForward(l, cur, ffnUp, ffnGate, ffnDown)
 	}
 	if l.has(postFFNNorm) {
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	if b.sumsBefore {
 		cur = b.like(residual, cur)
@@ -203,12 +208,12 @@ func (b *builder) layer(l *layer, x ref, last bool) ref {
 		cur = b.like(cur, residual)
 	}
 	if l.has(layerOutNorm) {
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	if b.own != 0 {
 		gate := b.like(b.multiply(cur, b.perLayer, false))
 		gate = b.like(gate, b.show(b.own, b.perLayer, b.tokens, 1))
-		cur = b.like(cur, b.norm(b.multiply(gate, b.width, false), false))
+		cur = b.like(cur, b.norm(b.multiply(gate, b.width, false)))
 	}
 	return cur
 }
@@ -218,7 +223,7 @@ func (b *builder) makeOwn(embeddings, tokens ref) {
 	all := b.perLayer * len(b.layers)
 	looked := b.like(b.show(b.floats(all, b.tokens, 1, tokens), all, b.tokens, 1))
 	b.expand(looked)
-	made := b.norm(b.show(b.multiply(embeddings, all, false), all, b.tokens, 1), false)
+	made := b.norm(b.show(b.multiply(embeddings, all, false), all, b.tokens, 1))
 	b.own = b.floats(all, b.tokens, 1, b.show(b.like(made, looked), all, b.tokens, 1))
 }
 
@@ -258,24 +263,7 @@ func (b *builder) attention(l *layer, x ref) ref {
 		b.expand(b.store(v, in.values))
 		k, v = 0, 0
 	}
-	q = b.show(q, b.queryWidth(l), b.tokens, 1)
-	var cur ref
-	if b.flash {
-		if b.noCache { // then keys and values are F32, which this kernel does not take
-			k = b.op(fresh, 2, [3]int{b.keyWidth(l), b.tokens, 1}, k)
-			v = b.op(fresh, 2, [3]int{b.valueWidth(l), b.tokens, 1}, v)
-		}
-		cur = b.floats(mixed, b.tokens, 1, q, k, v, in.mask)
-		cur = b.show(cur, mixed, b.tokens, 1)
-	} else {
-		cells := b.nodes[in.mask].shape[0]
-		scores := b.like(b.floats(cells, b.tokens, b.heads, k, q), in.mask)
-		if b.noCache {
-			v = b.floats(b.tokens, b.valueWidth(l), 1, v)
-		}
-		mix := b.floats(mixed, b.tokens, 1, v, scores)
-		cur = b.floats(mixed, b.tokens, 1, b.show(mix, mixed, b.tokens, 1))
-	}
+	cur := b.attend(l, b.show(q, b.queryWidth(l), b.tokens, 1), k, v, in.mask)
 	b.expand(cur)
 	cur = b.rotate(cur, in.valueRotation, mixed, false)
 	if gate != 0 {
@@ -285,6 +273,24 @@ func (b *builder) attention(l *layer, x ref) ref {
 		return cur
 	}
 	return b.multiply(cur, l.out(attnOut), l.bias[attnOut])
+}
+
+// attend adds attention itself. Keys and values that are in a cache are no nodes.
+func (b *builder) attend(l *layer, q, k, v, mask ref) ref {
+	mixed := b.mixedWidth(l)
+	if !b.flash {
+		scores := b.like(b.floats(b.nodes[mask].shape[0], b.tokens, b.heads, k, q), mask)
+		if b.noCache {
+			v = b.floats(b.tokens, b.valueWidth(l), 1, v)
+		}
+		mix := b.floats(mixed, b.tokens, 1, v, scores)
+		return b.floats(mixed, b.tokens, 1, b.show(mix, mixed, b.tokens, 1))
+	}
+	if b.noCache { // then keys and values are F32, which this kernel does not take
+		k = b.op(fresh, 2, [3]int{b.keyWidth(l), b.tokens, 1}, k)
+		v = b.op(fresh, 2, [3]int{b.valueWidth(l), b.tokens, 1}, v)
+	}
+	return b.show(b.floats(mixed, b.tokens, 1, q, k, v, mask), mixed, b.tokens, 1)
 }
 
 // queries makes queries, keys and values, and the gates of queries that have them.
@@ -312,10 +318,10 @@ func (b *builder) queries(l *layer, x ref) (q, k, v, gate ref) {
 		v = b.show(made, valueWidth, b.tokens, 1)
 	}
 	if l.has(attnQNorm) {
-		q = b.norm(q, b.layerNorm)
+		q = b.norm(q)
 	}
 	if l.has(attnKNorm) && !l.borrows {
-		k = b.norm(k, b.layerNorm)
+		k = b.norm(k)
 	}
 	if b.normsValues && !l.borrows {
 		v = b.like(v)
@@ -408,7 +414,7 @@ func (b *builder) mixture(l *layer, x ref) ref {
 // finish adds what stands behind the last layer.
 func (b *builder) finish(cur ref) {
 	if !b.noCache || !b.layers[len(b.layers)-1].has(layerOutNorm) {
-		cur = b.norm(cur, b.layerNorm)
+		cur = b.norm(cur)
 	}
 	b.nodes[cur].output = true
 	if b.normedRows {

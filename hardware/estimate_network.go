@@ -379,13 +379,16 @@ func (n *network) mixedWidth(l *layer) int {
 	return n.heads * n.valueDim
 }
 
+// kernel is how many tokens the convolution of a recurrent layer spans.
+func (l *layer) kernel() int { return max(l.in(ssmConv), l.in(convKernel), 1) }
+
 // convState and scanState are the numbers of a sequence's state in a recurrent
 // layer (llama_hparams::n_embd_r and n_embd_s).
 func (n *network) convState(l *layer) int {
 	if l.has(convIn) {
-		return n.width * (l.in(convKernel) - 1)
+		return n.width * (l.kernel() - 1)
 	}
-	return (l.in(ssmConv) - 1) * n.convWidth()
+	return (l.kernel() - 1) * n.convWidth()
 }
 
 func (n *network) scanState(l *layer) int {

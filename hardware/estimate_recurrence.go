@@ -14,7 +14,7 @@ func (b *builder) recurrence(l *layer, x ref) ref {
 	passes := b.convWidth() // through the convolution
 	x = b.show(x, b.width, each, b.sequences)
 	all := b.show(b.multiply(x, l.out(ssmIn), false), l.out(ssmIn), each, b.sequences)
-	joined := b.convolve(l.in(ssmConv), passes, conv, b.show(all, passes, each, b.sequences))
+	joined := b.convolve(l.kernel(), passes, conv, b.show(all, passes, each, b.sequences))
 	mixed := b.like(b.like(b.floats(passes, each, b.sequences, joined)))
 
 	var y ref
@@ -29,7 +29,7 @@ func (b *builder) recurrence(l *layer, x ref) ref {
 	gate := b.floats(b.inner, each, b.sequences, b.show(all, b.inner, each, b.sequences))
 	y = b.floats(b.inner, each, b.sequences, gate, y)
 	if l.has(ssmNorm) {
-		y = b.norm(b.show(y, b.inner, each, b.sequences), false)
+		y = b.norm(b.show(y, b.inner, each, b.sequences))
 	}
 	if l.has(ssmX) {
 		return b.show(b.multiply(y, l.out(ssmOut), false), b.width, b.tokens, 1)
@@ -45,7 +45,7 @@ func (b *builder) scan(l *layer, mixed ref) ref {
 	time := b.show(all, b.timeRank, each, b.sequences)
 	left, right := b.show(all, b.state, each, b.sequences), b.show(all, b.state, each, b.sequences)
 	if l.has(ssmTimeNorm) {
-		time, left, right = b.norm(time, false), b.norm(left, false), b.norm(right, false)
+		time, left, right = b.norm(time), b.norm(left), b.norm(right)
 	} else {
 		time = b.floats(b.timeRank, each, b.sequences, time)
 	}
@@ -94,7 +94,7 @@ func (b *builder) deltaNet(l *layer, x ref) ref {
 	gate := b.multiply(x, b.inner, false)
 	perHead := func() ref { return b.like(b.show(b.multiply(x, b.timeRank, false), b.timeRank, b.tokens, 1)) }
 	beta, alpha := perHead(), b.like(b.like(perHead()))
-	joined := b.convolve(l.in(ssmConv), passes, b.loadState(b.convState(l)), mixed)
+	joined := b.convolve(l.kernel(), passes, b.loadState(b.convState(l)), mixed)
 	state := b.show(b.loadState(b.scanState(l)), b.state, b.inner, b.sequences)
 	all := b.like(b.floats(passes, each, b.sequences, joined))
 	keys := b.groups * b.state
@@ -102,7 +102,7 @@ func (b *builder) deltaNet(l *layer, x ref) ref {
 	both := b.floats(b.inner, b.tokens+b.state*b.sequences, 1, normed(), normed(),
 		b.show(all, b.inner, each, b.sequences), b.show(alpha, b.timeRank, each, b.sequences), beta, state)
 	b.expand(b.store(b.show(both, b.state, b.inner, b.sequences)))
-	y := b.norm(b.show(both, b.inner, b.tokens, 1), false)
+	y := b.norm(b.show(both, b.inner, b.tokens, 1))
 	y = b.like(y, b.like(b.show(gate, b.inner, b.tokens, 1)))
 	y = b.multiply(b.show(y, b.inner, each, b.sequences), l.out(ssmOut), false)
 	return b.show(y, b.width, b.tokens, 1)
@@ -110,7 +110,7 @@ func (b *builder) deltaNet(l *layer, x ref) ref {
 
 // convolution adds the short convolution of LFM2, between two gates.
 func (b *builder) convolution(l *layer, x ref) ref {
-	each, kernel := b.tokens/b.sequences, l.in(convKernel)
+	each, kernel := b.tokens/b.sequences, l.kernel()
 	x = b.show(x, b.width, each, b.sequences)
 	all := b.multiply(x, l.out(convIn), false)
 	third := func() ref { return b.show(all, b.width, each, b.sequences) }

@@ -151,6 +151,29 @@ func TestEstimateMemoryAllocated(t *testing.T) {
 	}
 }
 
+// A model of text makes embeddings too, and its logits all the same.
+func TestEstimateMemoryEmbeddings(t *testing.T) {
+	load(t)
+	for _, s := range published {
+		if s.arch != "qwen3" && s.arch != "gemma3" {
+			continue
+		}
+		path := newModel(s).write(t)
+		file, err := gguf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := hardware.EstimateOptions{ContextLength: 512, Embeddings: true}
+		got, err := hardware.EstimateMemory(file, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := contextParams(s, o)
+		p.Embeddings, p.PoolingType, p.NOutputsMax = true, int32(llama.PoolingMean), 0
+		layOut(t, path, p).compare(t, got, s.name)
+	}
+}
+
 // contextParams are the parameters of llama.cpp for the same options.
 func contextParams(s shape, o hardware.EstimateOptions) llama.ContextParams {
 	p := llama.DefaultContextParams()
