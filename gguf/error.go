@@ -5,31 +5,60 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// ErrInvalid is matched by every error that says a file is not a whole GGUF,
-// as opposed to one that could not be read.
-var ErrInvalid = errors.New("not a whole GGUF file")
+// What an [Error] can be, for use with errors.Is.
+var (
+	ErrInvalid             = errors.New("not a whole GGUF file")
+	ErrUnusable            = errors.New("not a model that can be loaded")                    // whole, but llama.cpp would refuse it or not survive it
+	ErrUnknownArchitecture = errors.New("a model of an architecture that is not known here") // newer than this release, or no language model
+)
 
-// invalidError is why a file is not a whole GGUF, the place first.
-type invalidError string
-
-func (e invalidError) Error() string        { return ErrInvalid.Error() + ": " + string(e) }
-func (e invalidError) Is(target error) bool { return target == ErrInvalid }
-
-func invalidf(format string, args ...any) error {
-	return invalidError(fmt.Sprintf(format, args...))
+// Error says why a file is refused, as opposed to one that could not be read.
+type Error struct {
+	Kind   error  // one of the errors above
+	Place  string // a path into the file: "metadata.tokenizer.ggml.tokens[17]"; empty: the file as a whole
+	Reason string
 }
 
-// at puts the key or tensor that an error belongs to before its reason.
-func at(err error, format string, args ...any) error {
-	where := fmt.Sprintf(format, args...)
-	if e, ok := err.(invalidError); ok {
-		return invalidf("%s: %s", where, string(e))
+func (e *Error) Error() string {
+	if e.Place == "" {
+		return e.Kind.Error() + ": " + e.Reason
 	}
-	return fmt.Errorf("%s: %w", where, err)
+	return e.Kind.Error() + ": " + e.Place + ": " + e.Reason
+}
+
+// Unwrap returns the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+func invalidf(format string, args ...any) error {
+	return &Error{Kind: ErrInvalid, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Places are paths from the parts of a file: its header, metadata and tensors.
+func placeOfKey(key string) string     { return "metadata." + plain(key) }
+func placeOfTensor(name string) string { return "tensors." + plain(name) }
+
+// plain is a name as it is, or quoted if it has characters that would blur a path.
+func plain(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r == '"' || r == ' ' || !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// at puts a place before that of an error, which begins with a bracket or a dot and
+// goes on where that place ends.
+func at(err error, place string) error {
+	e, ok := err.(*Error)
+	if !ok {
+		return fmt.Errorf("%s: %w", place, err)
+	}
+	return &Error{e.Kind, place + e.Place, e.Reason}
 }
 
 // lookalikes are the files that people most often have in a model's place.

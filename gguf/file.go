@@ -96,7 +96,7 @@ func (r *reader) file() (*File, error) {
 		return nil, err
 	}
 	if err := checkVersion(uint32(version)); err != nil {
-		return nil, err
+		return nil, at(err, "header.version")
 	}
 	tensors, err := r.count("tensors", MaxTensors, 8+1+4+8+4+8)
 	if err != nil {
@@ -138,9 +138,12 @@ func (r *reader) count(what string, limit, unit uint64) (int, error) {
 		return 0, err
 	}
 	if n > limit {
-		return 0, invalidf("%d %s; at most %d are allowed", n, what, limit)
+		return 0, at(invalidf("%d %s; at most %d are allowed", n, what, limit), "header."+what)
 	}
-	return int(n), r.fits("a table of %d "+what, n, unit)
+	if err := r.fits("a table of %d "+what, n, unit); err != nil {
+		return 0, at(err, "header."+what)
+	}
+	return int(n), nil
 }
 
 func (r *reader) metadata(n int) (Metadata, error) {
@@ -148,14 +151,14 @@ func (r *reader) metadata(n int) (Metadata, error) {
 	for i := range n {
 		key, err := r.name(maxKey)
 		if err != nil {
-			return m, at(err, "key %d of %d", i+1, n)
+			return m, at(err, fmt.Sprintf("metadata[%d of %d]", i+1, n))
 		}
 		if _, ok := m.values[key]; ok {
-			return m, invalidf("key %q: stands there twice", key)
+			return m, at(invalidf("stands there twice"), placeOfKey(key))
 		}
 		v, err := r.value()
 		if err != nil {
-			return m, at(err, "key %q", key)
+			return m, at(err, placeOfKey(key))
 		}
 		m.keys = append(m.keys, key)
 		m.values[key] = v
@@ -176,19 +179,19 @@ func (r *reader) tensors(n int, m Metadata) ([]Tensor, error) {
 	for i := range n {
 		t, err := r.tensor()
 		if err != nil && t.Name == "" {
-			return nil, at(err, "tensor %d of %d", i+1, n)
+			return nil, at(err, fmt.Sprintf("tensors[%d of %d]", i+1, n))
 		}
 		if err == nil && names[t.Name] {
 			err = invalidf("stands there twice")
 		}
 		if err == nil && t.Offset != offset {
-			err = invalidf("its data is at %d, expected at %d, right behind the tensor before it", uint64(t.Offset), offset)
+			err = at(invalidf("its data is at %d, expected at %d, right behind the tensor before it", uint64(t.Offset), offset), ".offset")
 		}
 		if err == nil && t.Size > r.size-offset {
 			err = r.truncated("%d bytes of data from %d on", t.Size, offset)
 		}
 		if err != nil {
-			return nil, at(err, "tensor %q", t.Name)
+			return nil, at(err, placeOfTensor(t.Name))
 		}
 		names[t.Name] = true
 		table = append(table, t)
@@ -200,7 +203,7 @@ func (r *reader) tensors(n int, m Metadata) ([]Tensor, error) {
 	}
 	if n > 0 {
 		if last := table[n-1]; last.Offset+last.Size > r.size {
-			return nil, r.truncated("tensor %q: its data ends at byte %d", last.Name, last.Offset+last.Size)
+			return nil, at(r.truncated("its data ends at byte %d", last.Offset+last.Size), placeOfTensor(last.Name))
 		}
 	}
 	return table, nil
@@ -250,7 +253,7 @@ func alignment(m Metadata) (int64, error) {
 	}
 	n, _ := v.integer()
 	if v.typ != Uint32 || n < 32 || n > 4096 || bits.OnesCount64(uint64(n)) != 1 {
-		return 0, invalidf("key %q: %v of type %v; it must be a u32 and a power of two from 32 to 4096", keyAlignment, v.Any(), v.typ)
+		return 0, at(invalidf("%v of type %v; it must be a u32 and a power of two from 32 to 4096", v.Any(), v.typ), placeOfKey(keyAlignment))
 	}
 	return n, nil
 }

@@ -158,7 +158,7 @@ func TestOpen(t *testing.T) {
 	}{
 		{"whole", string(data), ""},
 		{"trailing bytes", string(data) + "trailer", ""},
-		{"truncated", string(data[:len(data)-1]), "model.gguf: not a whole GGUF file: tensor \"output.weight\": its data ends at byte"},
+		{"truncated", string(data[:len(data)-1]), "model.gguf: not a whole GGUF file: tensors.output.weight: its data ends at byte"},
 	} {
 		if err := os.WriteFile(path, []byte(test.data), 0o600); err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"int", []KeyValue{{"a", 1}}, nil, `key "a": a int has no type`},
 		{"nil", []KeyValue{{"a", nil}}, nil, `key "a": a <nil> has no type`},
 		{"nested", []KeyValue{{"a", [][]string{}}}, nil, `key "a": a [][]string has no type`},
-		{"twice", []KeyValue{{"a", "1"}, {"a", "2"}}, nil, `key "a": stands there twice`},
+		{"twice", []KeyValue{{"a", "1"}, {"a", "2"}}, nil, `metadata.a: stands there twice`},
 		{"alignment", []KeyValue{{"general.alignment", uint32(0)}}, nil, "power of two"},
 		{"data", nil, []TensorData{{Name: "t", Type: F32, Dims: []uint64{2}, Data: []byte("1234")}}, `tensor "t": 4 bytes of data; F32[2] takes 8`},
 		{"type", nil, []TensorData{{Name: "t", Type: 4, Dims: []uint64{2}}}, `tensor "t": not a whole GGUF file: tensor type 4 is not known`},

@@ -18,12 +18,12 @@ func (m Metadata) checkNumbers(arch string) error {
 	} {
 		key := arch + "." + name
 		if f, ok := m.Float(key); ok && !(f >= 0 && f <= math.MaxFloat32) { // so that NaN fails
-			return invalidf("key %q: %v is not finite and at least 0", key, f)
+			return at(invalidf("%v is not finite and at least 0", f), placeOfKey(key))
 		}
 	}
 	key := arch + ".attention.head_count"
 	if n, ok := m.Int(key); ok && n <= 0 && !m.recurrent(arch) {
-		return invalidf("key %q: %d is not positive", key, n)
+		return at(invalidf("%d is not positive", n), placeOfKey(key))
 	}
 	return nil
 }

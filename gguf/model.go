@@ -51,11 +51,11 @@ type Split struct {
 func newModel(m Metadata) (model, error) {
 	for _, key := range []string{keyArchitecture, keyName, keyTokenizer, keyPreTokenizer, keyTemplate} {
 		if v, ok := m.Value(key); ok && v.typ != String {
-			return model{}, invalidf("key %q: is %v, not a string", key, v.typ)
+			return model{}, at(invalidf("is %v, not a string", v.typ), placeOfKey(key))
 		}
 	}
 	if v, ok := m.Value(keyTokens); ok && (v.typ != Array || v.elem != String) {
-		return model{}, invalidf("key %q: is not an array of strings", keyTokens)
+		return model{}, at(invalidf("is not an array of strings"), placeOfKey(keyTokens))
 	}
 	arch, _ := m.Text(keyArchitecture)
 	var mod model
@@ -77,11 +77,11 @@ func newModel(m Metadata) (model, error) {
 		}
 		var err error
 		if *n.to, err = v.within(n.least, n.most); err != nil {
-			return mod, at(err, "key %q", n.key)
+			return mod, at(err, placeOfKey(n.key))
 		}
 	}
 	if s := mod.split; s.Index > 0 && s.Index >= s.Count {
-		return mod, invalidf("keys \"split.no\" and \"split.count\": part %d (from 0) of %d", s.Index, s.Count)
+		return mod, at(invalidf("part %d (from 0) of %d", s.Index, s.Count), placeOfKey("split.no"))
 	}
 	return mod, m.checkNumbers(arch)
 }

@@ -189,14 +189,14 @@ func (r *reader) stringElements(b *strings.Builder, n uint64) error {
 	for i := range n {
 		size, err := r.take(8)
 		if err != nil {
-			return at(err, "element %d", i)
+			return at(err, fmt.Sprintf("[%d]", i))
 		}
 		if err := r.fits("string of %d bytes", size, 1); err != nil {
-			return at(err, "element %d", i)
+			return at(err, fmt.Sprintf("[%d]", i))
 		}
 		b.Write(r.buf[:])
 		if err := r.copy(b, size); err != nil {
-			return at(err, "element %d", i)
+			return at(err, fmt.Sprintf("[%d]", i))
 		}
 	}
 	return nil
