@@ -58,6 +58,10 @@ func (c *checker) embeddings() error {
 		return nil
 	}
 	width, _ := c.Int(c.key("embedding_length"))
+	const out = "embedding_length_out"
+	if n, ok := c.Int(c.key(out)); ok && n != 0 && n != width && c.tensors["dense_2.weight"].Name == "" {
+		return unusable(placeOfKey(c.key(out)), "%d is not the width of %d, and no tensor dense_2.weight changes it", n, width)
+	}
 	return c.shape("token_embd.weight", true, width, int64(len(c.tokens)))
 }
 

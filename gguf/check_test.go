@@ -186,6 +186,7 @@ func breakages() []breakage {
 		setting("llama.embedding_length", uint16(64), "is u16; it must be u32"),
 		setting("llama.pooling_type", uint32(9), "metadata.llama.pooling_type: 9 is not in 0 to 4"),
 		setting("llama.pooling_type", int32(-1), "is i32"),
+		setting("llama.embedding_length_out", uint32(255), "embedding_length_out: 255 is not the width of 64"),
 		setting("llama.nextn_predict_layers", uint32(3), "3 is not in 0 to 2"),
 		setting("llama.vocab_size", uint32(0), "metadata.llama.vocab_size: 0"),
 		setting("llama.attention.sliding_window", ^uint32(0), "attention.sliding_window: 4294967295"),
@@ -336,6 +337,7 @@ func breakages() []breakage {
 			b.set(keyTypes, types)
 		}, "there is no token <0x0A>"},
 		in("bert bert", breakage{"no separator", "", func(b *broken) { b.drop("tokenizer.ggml.seperator_token_id") }, "seperator_token_id: is missing"}),
+		in("bert bert", element(keyTypes, 9, int32(6), "token_type[9]: a tokenizer of kind \"bert\" has no tokens of bytes")),
 		in("bert bert", breakage{"no CLS", "", func(b *broken) { b.drop("tokenizer.ggml.bos_token_id") }, "bos_token_id: is missing"}),
 		in("bert bert", breakage{"no unknown token", "", func(b *broken) { b.drop("tokenizer.ggml.unknown_token_id") }, "unknown_token_id: is missing"}),
 		in("llama t5", setting("tokenizer.ggml.add_bos_token", true, "bos_token_id: is missing")),

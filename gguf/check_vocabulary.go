@@ -79,7 +79,7 @@ func (c *checker) vocabulary() error {
 	if kind == "gpt2" && pre != "" && !preTokenizers[pre] {
 		return unusable("metadata."+keyPreTokenizer, "this release does not know the pre-tokenizer %q", pre)
 	}
-	for _, check := range []func() error{c.uniqueTokens, c.tokenTypes, c.scores, func() error { return c.merges(kind, pre) },
+	for _, check := range []func() error{c.uniqueTokens, func() error { return c.tokenTypes(kind) }, c.scores, func() error { return c.merges(kind, pre) },
 		func() error { return c.bytes(kind) }, func() error { return c.roles(kind, pre) }, c.suppressed, c.charsmap} {
 		if err := check(); err != nil {
 			return err
@@ -133,7 +133,7 @@ const (
 )
 
 // tokenTypes also checks that tokens of bytes say which.
-func (c *checker) tokenTypes() error {
+func (c *checker) tokenTypes(kind string) error {
 	v, ok, err := c.array(keyTokenTypes, Int32)
 	if !ok || err != nil {
 		return err
@@ -142,6 +142,9 @@ func (c *checker) tokenTypes() error {
 	for i, token := range c.values[keyTokens].elements() {
 		if types[i] < normalToken || types[i] > byteToken {
 			return unusable(placeOfElement(keyTokenTypes, i), "%d is not in %d to %d", types[i], normalToken, byteToken)
+		}
+		if types[i] == byteToken && kind == "bert" {
+			return unusable(placeOfElement(keyTokenTypes, i), "a tokenizer of kind %q has no tokens of bytes", kind)
 		}
 		if types[i] == byteToken && !isByte(token) {
 			return unusable(placeOfElement(keyTokens, i), "%.50q is said to be a byte, and is not written <0x00> to <0xFF>", token)

@@ -34,6 +34,13 @@ func loadShared(t testing.TB) *LoadedModel {
 }
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(mutationEnv); args != "" {
+		if err := loadMutations(args); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := testmodel.Main(m)
 	if shared.model != nil {
 		if err := shared.model.Close(); err != nil {
