@@ -3,6 +3,7 @@ package gguf
 import (
 	"math"
 	"slices"
+	"strings"
 )
 
 // What LLAMA_MAX_EXPERTS is, and widths beyond any model that keep products in an int64.
@@ -56,18 +57,37 @@ func (c *checker) positive(name string) error {
 	return nil
 }
 
-// window checks which layers attend within a sliding window: a period, or a mark for each.
+// window checks which layers attend within a sliding window: every one but the last of a
+// period, or those that are marked. There must be one if there is a window.
 func (c *checker) window() error {
 	const name = "attention.sliding_window_pattern"
-	v, ok := c.values[c.key(name)]
-	if !ok || v.typ == Array && v.elem == Bool && v.n >= c.layers && v.n <= maxBlocks {
+	key := c.key(name)
+	v, ok := c.values[key]
+	if !ok {
 		return nil
 	}
-	if v.typ == Array && v.elem == Bool {
-		return unusable(placeOfKey(c.key(name)), "has %d elements for %d layers", v.n, c.layers)
+	marked := false
+	switch {
+	case v.typ == Array && v.elem == Bool:
+		if v.n < c.layers || v.n > maxBlocks {
+			return unusable(placeOfKey(key), "has %d elements for %d layers", v.n, c.layers)
+		}
+		marked = strings.Contains(v.raw[:c.layers], "\x01")
+	default:
+		numbers, err := c.perLayer(name, 0, math.MaxInt32)
+		if err != nil {
+			return err
+		}
+		if v.typ == Array {
+			marked = slices.Max(numbers) > 0
+		} else {
+			marked = numbers[0] != 1
+		}
 	}
-	_, err := c.perLayer(name, 0, math.MaxInt32)
-	return err
+	if window, _ := c.Int(c.key("attention.sliding_window")); window > 0 && !marked {
+		return unusable(placeOfKey(key), "no layer has the sliding window of %d tokens", window)
+	}
+	return nil
 }
 
 // heads checks how the width is divided among the heads of attention.
@@ -124,20 +144,43 @@ func (c *checker) headWidths(n int64) error {
 	if equalHeads[c.arch] && keys != values {
 		return unusable(placeOfKey(c.key("attention.value_length")), "values are %d wide and keys %d; architecture %s needs the same", values, keys, c.arch)
 	}
-	rotated, err := c.or("rope.dimension_count", 0, keys)
+	if (c.arch == "jamba" || c.arch == "bert") && keys*n != width {
+		return unusable(placeOfKey(c.key("attention.key_length")), "%d heads with keys of %d are not the width of %d, as architecture %s needs it", n, keys, width, c.arch)
+	}
+	rotated, err := c.rotated("rope.dimension_count", keys)
 	if err != nil {
 		return err
 	}
-	const place = "rope.dimension_count"
-	switch {
-	case rotatesWholeHeads[c.arch] && rotated != keys:
-		return unusable(placeOfKey(c.key(place)), "%d of a head's %d numbers; architecture %s rotates all", rotated, keys, c.arch)
-	case c.states(place) && rotated > keys && c.arch == "llama":
-		return unusable(placeOfKey(c.key(place)), "%d of a head's %d numbers", rotated, keys)
-	case (c.states(place) || rotatesWholeHeads[c.arch]) && rotated%2 != 0:
-		return unusable(placeOfKey(c.key(place)), "%d is odd; numbers are rotated in pairs", rotated)
+	if rotatesWholeHeads[c.arch] && rotated != keys {
+		return unusable(placeOfKey(c.key("rope.dimension_count")), "%d of a head's %d numbers; architecture %s rotates all", rotated, keys, c.arch)
 	}
-	return nil
+	if rotatesWholeHeads[c.arch] && keys%2 != 0 {
+		return unusable(placeOfKey(c.key("attention.key_length")), "%d is odd; numbers are rotated in pairs", keys)
+	}
+	windowed, err := c.or("attention.key_length_swa", 1, keys)
+	if err == nil {
+		_, err = c.rotated("rope.dimension_count_swa", windowed)
+	}
+	return err
+}
+
+// rotated is how many numbers of a head the rotary embedding covers; all of them if the
+// file does not say. With none llama.cpp v0.5.0 does not come to an end.
+func (c *checker) rotated(name string, head int64) (int64, error) {
+	least := int64(2)
+	if recurrent[c.arch] {
+		least = 0 // positions are in the recurrence
+	}
+	n, stated, err := c.unsigned(name, least, head, false)
+	switch {
+	case err != nil:
+		return 0, err
+	case !stated:
+		return head, nil
+	case n%2 != 0:
+		return 0, unusable(placeOfKey(c.key(name)), "%d is odd; numbers are rotated in pairs", n)
+	}
+	return n, nil
 }
 
 func (c *checker) states(name string) bool {

@@ -12,7 +12,7 @@ import (
 var notWeights = words("I8 I16 I32 I64 F64 Q8_1 Q8_K")
 
 // wholeFloats are matrices that llama.cpp computes with as F32 and nothing else.
-var wholeFloats = words("ssm_conv1d ssm_a ssm_d ssm_dt_b shortconv.conv")
+var wholeFloats = words("ssm_conv1d ssm_a ssm_d ssm_dt_b shortconv.conv token_types")
 
 // tensorTypes checks what tensors are stored as, and that they belong to a layer that is there.
 func (c *checker) tensorTypes() error {

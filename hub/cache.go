@@ -22,6 +22,7 @@ import (
 //	models/<sha256>/       one model each, under its digest
 //	copies/<sha256>/       a copy each that was made here of a model
 //	calibrations/          what package hardware has measured
+//	checked/<sha256>.<rules>  empty: the model has passed gguf.Check
 //	work/<key>/            a fetch under way; work/<key>.lock is held meanwhile
 //
 // A folder under libraries, models or copies appears whole, by rename, and is never

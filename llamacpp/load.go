@@ -94,6 +94,9 @@ func fetch(ctx context.Context, ref string, opts *hub.Options, copies bool, log 
 	if err != nil {
 		return "", wrapFetch(ErrBackend, err)
 	}
+	if err := checkModel(h, file.Digest, file.Paths); err != nil {
+		return "", wrap(ErrModelNotLoaded, err)
+	}
 	if log != nil {
 		llama.SetLogger(log)
 	}
