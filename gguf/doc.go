@@ -15,10 +15,9 @@
 // before its path is handed to C. [Open] refuses what is not a whole GGUF of
 // version 2 or 3: every count and length is checked against the size of the
 // file before anything of that size is allocated, keys and tensor names are
-// unique, and all tensor data lies inside the file, without gaps. Of the values,
-// those numbers of the network are checked that end llama.cpp's process (layers,
-// widths, norm epsilons); whether the rest makes a model that it can run, is not.
-// [Parts] does the same for a model that is cut over several files.
+// unique, and all tensor data lies inside the file, without gaps. [Check] then asks what
+// llama.cpp relies on: numbers, tensors and a vocabulary that make a model which it survives.
+// [Parts] does what [Open] does for a model that is cut over several files.
 //
 // Memory is bounded by the metadata (at most [MaxMetadata] bytes); tensor data
 // is never read. A [File] keeps the whole metadata, the token list included:

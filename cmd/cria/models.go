@@ -39,7 +39,7 @@ model's own file; cria rm removes both.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "list the catalogue, with what is in the cache marked")
-	cmd.AddCommand(newVerify(g))
+	cmd.AddCommand(newVerify(g), newModelsCheck(g))
 	return cmd
 }
 
