@@ -1,0 +1,101 @@
+package pool
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Host is the name of the device whose memory is the machine's own.
+const Host = "CPU"
+
+// Memory is a number of bytes by device. Devices have ggml's names: [Host], "Vulkan0".
+type Memory map[string]uint64
+
+// String writes the devices in the order of their names: "CPU 1.2 GiB, Vulkan0 3.4 GiB".
+func (m Memory) String() string {
+	var parts []string
+	for _, device := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, device+" "+humanize.IBytes(m[device]))
+	}
+	if parts == nil {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (m Memory) add(other Memory) {
+	for device, n := range other {
+		m[device] += n
+	}
+}
+
+func (m Memory) subtract(other Memory) {
+	for device, n := range other {
+		if m[device] -= n; m[device] == 0 {
+			delete(m, device)
+		}
+	}
+}
+
+// short returns what is missing of a budget for used and need together, nothing if they
+// fit. Devices that the budget does not name have no limit.
+func (budget Memory) short(used, need Memory) Memory {
+	missing := Memory{}
+	for device, n := range need {
+		if limit, ok := budget[device]; ok && n > 0 && used[device]+n > limit {
+			missing[device] = used[device] + n - limit
+		}
+	}
+	return missing
+}
+
+// on reports whether m has bytes on one of the devices.
+func (m Memory) on(devices Memory) bool {
+	for device := range devices {
+		if m[device] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// TooLargeError says that a model does not fit the whole budget, so that no waiting would
+// help.
+type TooLargeError struct {
+	Name         string
+	Need, Budget Memory
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the model %s needs %v, more than the pool's budget (%v): raise the budget, or load it with a shorter context or a smaller quantization", e.Name, e.Need, e.Budget)
+}
+
+// BusyError says that there was no room for a model before the context ended. It wraps
+// the context's cause.
+type BusyError struct {
+	Name  string
+	Need  Memory
+	InUse []string // models that could not be closed, in use or pinned
+	Err   error
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("no room for the model %s (%v) in time: in use or pinned are %s: %v", e.Name, e.Need, strings.Join(e.InUse, ", "), e.Err)
+}
+
+func (e *BusyError) Unwrap() error { return e.Err }
+
+// LoadError says that a model could not be loaded, or its need of memory not be told. It
+// wraps the reason.
+type LoadError struct {
+	Name string
+	Err  error
+}
+
+func (e *LoadError) Error() string { return fmt.Sprintf("loading the model %s: %v", e.Name, e.Err) }
+
+func (e *LoadError) Unwrap() error { return e.Err }
