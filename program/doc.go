@@ -1,0 +1,19 @@
+// Package program runs programs by name. A program is declared in a file of a folder, or
+// in Go with [Add]; what model it runs on is a [Requirement], and a pool has that model
+// ready.
+//
+// A file NAME.json declares the program NAME, without any Go:
+//
+//	{
+//		"signature": "review -> sentiment: Literal['positive','negative']",
+//		"model": "smollm2-135m-instruct",
+//		"options": {"format": "lines"}
+//	}
+//
+// Beside a program that was added in Go, NAME.json is what [cria.Program.SaveFile] wrote:
+// the demonstrations and instructions that an optimizer found.
+//
+// An [Engine] looks at its folder every second. A file that has changed is a new version,
+// which the next call runs; one that cannot be read, or does not fit, changes nothing but
+// [Status].Err. Earlier versions are kept, and [Engine.Rollback] goes back to one.
+package program

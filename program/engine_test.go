@@ -1,0 +1,403 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/cria-lm/cria"
+)
+
+// script is an LM that writes what it is given, and notes what it was asked.
+type script struct {
+	identity string
+	reply    string
+	mu       sync.Mutex
+	asked    []*cria.Request
+}
+
+func (s *script) Generate(_ context.Context, req *cria.Request) iter.Seq2[cria.Chunk, error] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, req)
+	return func(yield func(cria.Chunk, error) bool) {
+		yield(cria.Chunk{Text: s.reply, Finish: cria.FinishStop, Usage: cria.Usage{PromptTokens: 3, CompletionTokens: 2}}, nil)
+	}
+}
+
+func (s *script) Identity() string { return s.identity }
+
+// system is the system turn of the last request.
+func (s *script) system() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[len(s.asked)-1].Chat.Messages()[0].Content
+}
+
+// shelf has models ready.
+type shelf map[string]*script
+
+func (s shelf) Use(ctx context.Context, name string, f func(context.Context, cria.LM) error) error {
+	lm := s[name]
+	if lm == nil {
+		return fmt.Errorf("nobody has the model %s", name)
+	}
+	return f(ctx, lm)
+}
+
+func write(t *testing.T, folder, name, content string) {
+	t.Helper()
+	path := filepath.Join(folder, name+".json")
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tick++ // times of files are coarse
+	if err := os.Chtimes(path, time.Time{}, time.Unix(tick, 0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var tick = int64(1e9)
+
+func newEngine(t *testing.T, models Models, opts Options) *Engine {
+	t.Helper()
+	if opts.Interval == 0 {
+		opts.Interval = -1
+	}
+	e, err := New(models, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func reload(t *testing.T, e *Engine) {
+	t.Helper()
+	if err := e.Reload(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func declared(instruction string) string {
+	return fmt.Sprintf(`{"signature": "question -> answer, score: int", "instruction": %q, "model": "small"}`, instruction)
+}
+
+type question struct {
+	Question string `json:"question"`
+}
+
+type answer struct {
+	Answer string `json:"answer"`
+	Score  int    `json:"score"`
+}
+
+func TestDeclaredProgram(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "ask", declared("Be short."))
+	lm := &script{reply: " Paris\nscore: 5"}
+	e := newEngine(t, shelf{"small": lm}, Options{Folder: folder})
+	got, err := e.Run(t.Context(), "ask", cria.Example{"question": "What?"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Answer{Outputs: cria.Example{"answer": "Paris", "score": int64(5)}, Model: "small", Version: 1, Usage: cria.Usage{PromptTokens: 3, CompletionTokens: 2}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if lm.system() != "Be short." {
+		t.Errorf("instruction %q", lm.system())
+	}
+	typed, err := Run[question, answer](t.Context(), e, "ask", question{"What?"})
+	if err != nil || typed != (answer{"Paris", 5}) {
+		t.Errorf("typed: %v, %v", typed, err)
+	}
+	var input *cria.InputError
+	if _, err := e.Run(t.Context(), "ask", cria.Example{"text": "What?"}); !errors.As(err, &input) {
+		t.Errorf("another input: %v", err)
+	}
+	var unknown *UnknownError
+	if _, err := e.Run(t.Context(), "asks", nil); !errors.As(err, &unknown) || err.Error() != `there is no program "asks"; there are ask` {
+		t.Errorf("another program: %v", err)
+	}
+}
+
+func TestDeclarations(t *testing.T) {
+	for _, tt := range []struct{ name, file, err string }{
+		{"signature as JSON", `{"signature": {"inputs":[{"name":"q","type":{"kind":"str"}}],"outputs":[{"name":"a","type":{"kind":"str"}}]}}`, ""},
+		{"everything", `{"signature":"q -> a","instruction":"x","reasoning":true,"model":{"capabilities":["chat"]},"options":{"format":"json","max_tokens":5,"demos":[{"q":"1","a":"2"}]}}`, ""},
+		{"cut", `{"signature": "q -> a"`, "not whole, or not JSON"},
+		{"empty", ``, "not whole, or not JSON"},
+		{"no signature", `{"model":"small"}`, `"signature" is missing`},
+		{"bad signature", `{"signature":"q ->"}`, "signature: "},
+		{"unknown member", `{"signature":"q -> a","modell":"small"}`, `unknown field "modell"`},
+		{"both", `{"signature":"q -> a","model":{"name":"x","capabilities":["chat"]}}`, "by its name or by capabilities, not both"},
+		{"bad options", `{"signature":"q -> a","options":{"demos":[{"q":"1","b":"2"}]}}`, "options: "},
+		{"saved", `{"cria_program":1,"predictors":{}}`, "none in Go has its name"},
+		{"two values", `{"signature":"q -> a"} {}`, "not whole, or not JSON"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			folder := t.TempDir()
+			write(t, folder, "p", tt.file)
+			status := newEngine(t, shelf{}, Options{Folder: folder}).Programs()
+			if len(status) != 1 {
+				t.Fatalf("programs %+v", status)
+			}
+			err := status[0].Err
+			if tt.err == "" && (err != nil || status[0].Version != 1) {
+				t.Errorf("status %+v", status[0])
+			}
+			var file *FileError
+			if tt.err != "" && (!errors.As(err, &file) || !strings.Contains(err.Error(), tt.err) || status[0].Version != 0) {
+				t.Errorf("status %+v, want %q", status[0], tt.err)
+			}
+		})
+	}
+}
+
+func TestHotReload(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "ask", declared("one"))
+	lm := &script{reply: " Paris\nscore: 5"}
+	e := newEngine(t, shelf{"small": lm}, Options{Folder: folder, Keep: 3})
+	ask := func(want string) {
+		t.Helper()
+		if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); err != nil {
+			t.Fatal(err)
+		}
+		if lm.system() != want {
+			t.Errorf("it runs %q, want %q", lm.system(), want)
+		}
+	}
+	ask("one")
+	write(t, folder, "ask", declared("two"))
+	ask("one")
+	reload(t, e)
+	ask("two")
+
+	// A file that cannot be used, such as one that is being written, changes nothing.
+	write(t, folder, "ask", declared("three")[:20])
+	reload(t, e)
+	ask("two")
+	if s := e.Programs()[0]; s.Err == nil || s.Version != 2 {
+		t.Errorf("status %+v", s)
+	}
+	write(t, folder, "ask", declared("three"))
+	reload(t, e)
+	ask("three")
+	if s := e.Programs()[0]; s.Err != nil || s.Version != 3 {
+		t.Errorf("status %+v", s)
+	}
+	// What has not changed but in time is no new version.
+	write(t, folder, "ask", declared("three"))
+	reload(t, e)
+	if s := e.Programs()[0]; len(s.Versions) != 3 {
+		t.Errorf("status %+v", s)
+	}
+
+	if err := e.Rollback("ask", 0); err != nil {
+		t.Fatal(err)
+	}
+	ask("two")
+	reload(t, e)
+	ask("two")
+	if err := e.Rollback("ask", 1); err != nil {
+		t.Fatal(err)
+	}
+	ask("one")
+	if err := e.Rollback("ask", 0); err == nil || err.Error() != `the program "ask" has no version before 1` {
+		t.Errorf("before the first: %v", err)
+	}
+	if err := e.Rollback("ask", 7); err == nil || err.Error() != `the program "ask" has no version 7 any more; there are 1 to 3` {
+		t.Errorf("a version that never was: %v", err)
+	}
+	write(t, folder, "ask", declared("four"))
+	reload(t, e)
+	ask("four")
+	want := []Version{{Number: 2}, {Number: 3}, {Number: 4, Current: true}}
+	if diff := cmp.Diff(want, e.Programs()[0].Versions, cmpopts.IgnoreFields(Version{}, "Digest", "Loaded")); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+
+	if err := os.Remove(filepath.Join(folder, "ask.json")); err != nil {
+		t.Fatal(err)
+	}
+	reload(t, e)
+	var unknown *UnknownError
+	if _, err := e.Run(t.Context(), "ask", nil); !errors.As(err, &unknown) {
+		t.Errorf("a program whose file is gone: %v", err)
+	}
+	if err := e.Rollback("ask", 3); err != nil {
+		t.Fatal(err)
+	}
+	ask("three")
+}
+
+// The folder is looked at without being asked to, while calls go on.
+func TestWatch(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "ask", declared("one"))
+	lm := &script{reply: " Paris\nscore: 5"}
+	e := newEngine(t, shelf{"small": lm}, Options{Folder: folder, Interval: time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	write(t, folder, "ask", declared("two"))
+	for version := 0; version != 2; {
+		answer, err := e.Run(ctx, "ask", cria.Example{"question": "?"})
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		version = answer.Version
+	}
+}
+
+func TestProgramInGo(t *testing.T) {
+	folder := t.TempDir()
+	lm := &script{identity: "weights", reply: " Paris\nscore: 5"}
+	e := newEngine(t, shelf{"small": lm, "other": &script{identity: "others", reply: lm.reply}}, Options{Folder: folder})
+	module := cria.NewPredict[question, answer]("As in Go.", nil)
+	if err := Add(e, "ask", module, Requirement{Name: "small"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Add(e, "ask", module, Requirement{Name: "small"}); err == nil {
+		t.Error("a program was added twice")
+	}
+	ask := func(want string) {
+		t.Helper()
+		got, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lm.system() != want || got.Outputs["answer"] != "Paris" {
+			t.Errorf("it runs %q, want %q: %v", lm.system(), want, got)
+		}
+	}
+	ask("As in Go.")
+	p, err := cria.NewProgram(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(instruction, model string) {
+		t.Helper()
+		data, err := p.Save(cria.Candidate{"predict": {Instruction: instruction}}, model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, folder, "ask", string(data))
+		reload(t, e)
+	}
+	save("As saved.", "weights")
+	ask("As saved.")
+	save("For others.", "others")
+	var state *cria.StateError
+	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); !errors.As(err, &state) {
+		t.Errorf("a program that was tuned for another model: %v", err)
+	}
+	if err := e.Rollback("ask", 0); err != nil {
+		t.Fatal(err)
+	}
+	ask("As saved.")
+	if err := os.Remove(filepath.Join(folder, "ask.json")); err != nil {
+		t.Fatal(err)
+	}
+	reload(t, e)
+	ask("As in Go.")
+
+	// Beside a program in Go a declaration is a mistake, and no reason not to run it.
+	write(t, folder, "late", declared("In a file."))
+	var file *FileError
+	if err := Add(e, "late", module, Requirement{Name: "small"}); !errors.As(err, &file) {
+		t.Errorf("beside a declaration: %v", err)
+	}
+	if _, err := e.Run(t.Context(), "late", cria.Example{"question": "?"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRequirements(t *testing.T) {
+	models := []Model{
+		{"large", 7e9, []string{"chat", "tools"}, true},
+		{"small", 1e8, []string{"chat"}, true},
+		{"medium", 1e9, []string{"chat", "tools"}, true},
+		{"huge", 7e10, []string{"chat", "images"}, false},
+	}
+	for _, tt := range []struct {
+		require   Requirement
+		want, err string
+	}{
+		{Requirement{Name: "huge"}, "huge", ""},
+		{Requirement{}, "small", ""},
+		{Requirement{Capabilities: []string{"tools"}}, "medium", ""},
+		{Requirement{Capabilities: []string{"tools", "images"}}, "", "the program p cannot run: no model has all of tools, images; name a model in its declaration"},
+		{Requirement{Capabilities: []string{"images"}}, "", "no model has all of images and fits this machine: too large are huge"},
+	} {
+		got, err := tt.require.resolve("p", models)
+		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%+v: %q, %v", tt.require, got, err)
+		}
+	}
+	// Without a catalogue nothing is known but names.
+	folder := t.TempDir()
+	write(t, folder, "p", `{"signature":"q -> a"}`)
+	var none *RequirementError
+	if _, err := newEngine(t, shelf{}, Options{Folder: folder}).Run(t.Context(), "p", nil); !errors.As(err, &none) {
+		t.Errorf("without a catalogue: %v", err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	if _, err := New(shelf{}, &Options{Folder: filepath.Join(t.TempDir(), "none")}); err == nil || !strings.Contains(err.Error(), "the programs' folder") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"ask", ".hidden", "with space"} {
+		write(t, folder, name, declared("x"))
+	}
+	if err := os.Mkdir(filepath.Join(folder, "folder.json"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, shelf{}, Options{Folder: folder})
+	if status := e.Programs(); len(status) != 1 || status[0].Name != "ask" {
+		t.Errorf("programs %+v", status)
+	}
+	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); err == nil || !strings.Contains(err.Error(), "nobody has the model small") {
+		t.Errorf("a model that nobody has: %v", err)
+	}
+}
+
+// Calls, changes and rollbacks at once.
+func TestManyAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "ask", declared("0"))
+	e := newEngine(t, shelf{"small": {reply: " Paris\nscore: 5"}}, Options{Folder: folder, Interval: time.Millisecond, Keep: 2})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); err != nil {
+					t.Error(err)
+				}
+				e.Programs()
+			}
+		})
+	}
+	for i := range 20 {
+		write(t, folder, "ask", declared(fmt.Sprint(i)))
+		reload(t, e)
+		_ = e.Rollback("ask", 0) // the first has none before it
+	}
+	all.Wait()
+}
