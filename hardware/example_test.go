@@ -18,7 +18,7 @@ func Example() {
 		},
 	}
 	model := hardware.Model{Name: "model", Layers: 8, ContextLength: 4096, Size: 9 << 30}
-	needs := func(p hardware.Placement) hardware.Need { // or hardware.RoughNeeds(header)
+	needs := func(p hardware.Placement) hardware.Need { // or hardware.EstimatedNeeds(header)
 		const layer = 1 << 30
 		need := hardware.Need{Host: uint64(9-p.GPULayers) * layer}
 		if p.GPULayers > 0 {

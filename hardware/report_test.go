@@ -28,6 +28,41 @@ func newTestModel(name string, layers, trained int, size uint64, row uint64) tes
 	return testModel{Model{Name: name, Layers: layers, ContextLength: trained, Size: size, QuantizedKV: true}, r.need}
 }
 
+// roughModel is a model in bytes.
+type roughModel struct {
+	layers       []uint64
+	output, rest uint64
+	row          uint64 // numbers that a token has cached in a layer
+	token        uint64 // of the computation, for each token of a micro-batch
+}
+
+// need counts the last layers, and behind them the output, on the devices, as llama.cpp
+// does.
+func (r *roughModel) need(p Placement) Need {
+	elements, size := p.KV.Block()
+	cells := uint64(p.Cells) * r.row * uint64(size) / uint64(max(1, elements))
+	compute := uint64(p.MicroBatch) * r.token
+	n := Need{Devices: make([]uint64, len(p.Split)), Host: r.rest + compute}
+	first := len(r.layers) + 1 - p.GPULayers // on a device
+	for i := range len(r.layers) + 1 {
+		take := r.output
+		if i < len(r.layers) {
+			take = r.layers[i] + cells
+		}
+		if i < first || len(p.Split) == 0 {
+			if i < len(r.layers) || r.output != r.rest { // a tied output is there already
+				n.Host += take
+			}
+			continue
+		}
+		n.Devices[p.deviceOf(i-first)] += take
+	}
+	for i := range n.Devices {
+		n.Devices[i] += compute + deviceReserve
+	}
+	return n
+}
+
 var (
 	model135M = newTestModel("135M", 30, 8192, 145e6, 192)
 	model8B   = newTestModel("8B", 32, 131072, 49e8, 1024)

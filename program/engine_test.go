@@ -290,18 +290,18 @@ func TestProgramInGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	save := func(instruction, model string) {
+	save := func(instruction string, lm cria.LM) {
 		t.Helper()
-		data, err := p.Save(cria.Candidate{"predict": {Instruction: instruction}}, model)
+		data, err := p.Save(cria.Candidate{"predict": {Instruction: instruction}}, lm)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, folder, "ask", string(data))
 		reload(t, e)
 	}
-	save("As saved.", "weights")
+	save("As saved.", lm)
 	ask("As saved.")
-	save("For others.", "others")
+	save("For others.", &script{identity: "others"})
 	var state *cria.StateError
 	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); !errors.As(err, &state) {
 		t.Errorf("a program that was tuned for another model: %v", err)

@@ -50,7 +50,7 @@ func readVersion(data []byte, of *version) (*version, error) {
 	case of == nil:
 		return nil, errors.New(`it is a saved program, and none in Go has its name: add that, or declare one with "signature"`)
 	}
-	candidate, err := of.program.Load(data, "")
+	candidate, err := of.program.Load(data, nil)
 	v.require, v.module, v.program, v.candidate, v.saved = of.require, of.module, of.program, candidate, data
 	return v, err
 }
@@ -99,7 +99,7 @@ func (v *version) check(lm cria.LM) error {
 	identity := identifier.Identity()
 	known, ok := v.checked.Load(identity)
 	if !ok {
-		_, err := v.program.Load(v.saved, identity)
+		_, err := v.program.Load(v.saved, lm)
 		known, _ = v.checked.LoadOrStore(identity, result{err})
 	}
 	return known.(result).err

@@ -101,7 +101,11 @@ func readShape(name string, paths []string) (shape, error) {
 		}
 		headers = append(headers, header)
 	}
-	return shape{hardware.ModelOf(name, headers...), hardware.RoughNeeds(headers...)}, nil
+	needs, err := hardware.EstimatedNeeds(headers[0], headers[1:]...)
+	if err != nil {
+		return shape{}, err
+	}
+	return shape{hardware.ModelOf(name, headers...), needs}, nil
 }
 
 // calibration returns what was measured, after measuring if that was asked for.

@@ -2,10 +2,11 @@ package synth
 
 import (
 	"fmt"
-	"io"
+	"os"
 	"slices"
 
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/internal/atomicfile"
 )
 
 // Vocabularies are the kinds that [WriteVocabulary] knows, named as in the file.
@@ -47,7 +48,7 @@ func WriteVocabulary(path, kind string) error {
 	default:
 		return fmt.Errorf("vocabulary %q is not known; there are %s", kind, join(Vocabularies))
 	}
-	return replace(path, func(w io.Writer) error { return gguf.Write(w, v.metadata(), nil) })
+	return atomicfile.Replace(path, func(f *os.File) error { return gguf.Write(f, v.metadata(), nil) })
 }
 
 func (v *vocabulary) metadata() []gguf.KeyValue {
