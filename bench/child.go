@@ -22,6 +22,8 @@ type childOptions struct {
 	run     int
 
 	snapshot string
+	name     string // the model's, for package llamacpp
+	llamaDir string
 }
 
 // child is this program again, to be measured from outside.
@@ -40,9 +42,10 @@ func (s *session) child(ctx context.Context, name string, args ...string) (*proc
 func children() []*cobra.Command {
 	var all []*cobra.Command
 	for name, f := range map[string]func(context.Context, *childOptions) error{
-		"first-token": firstToken,
-		"peak-memory": peakMemoryOfOurs,
-		"prefix":      firstTokenBehindPrefix,
+		"first-answer": firstAnswer,
+		"first-token":  firstToken,
+		"peak-memory":  peakMemoryOfOurs,
+		"prefix":       firstTokenBehindPrefix,
 	} {
 		c, cpu := &childOptions{}, ""
 		cmd := &cobra.Command{Use: name, Hidden: true, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,6 +65,8 @@ func children() []*cobra.Command {
 		flags.StringVar(&c.prompt, "prompt", "", "")
 		flags.IntVar(&c.run, "run", 0, "")
 		flags.StringVar(&c.snapshot, "snapshot", "", "")
+		flags.StringVar(&c.name, "name", "", "")
+		flags.StringVar(&c.llamaDir, "llama-dir", "", "")
 		all = append(all, cmd)
 	}
 	return all

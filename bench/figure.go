@@ -25,6 +25,7 @@ type topic struct {
 var topics = []topic{
 	{"engine", "all figures of the engine", figures, false},
 	{"structure", "all figures of constrained outputs", structureFigures, false},
+	{"pool", "all figures of loading models and of changing between them", poolFigures, false},
 	{"overhead", "all figures of the programming model, of which one needs a model", overheadFigures, true},
 }
 

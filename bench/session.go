@@ -31,6 +31,7 @@ type session struct {
 
 	loaded *engine.Engine
 	words  *words
+	noted  bool // that our side loads another file
 }
 
 // newSession looks for nothing yet.
@@ -131,7 +132,8 @@ func (s *session) usual(ctx context.Context, o engine.Options) (*engine.Engine, 
 	if err != nil {
 		return nil, err
 	}
-	if path != s.model {
+	if path != s.model && !s.noted {
+		s.noted = true
 		fmt.Fprintf(s.out, "our side loads %s, as package llamacpp does (--as-shipped: not)\n\n", filepath.Base(path))
 	}
 	o.Threads = s.options.threads
