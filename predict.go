@@ -59,8 +59,13 @@ func (p *Predict[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	return result.Value, nil
 }
 
+var errNoPredictor = errors.New("the predictor is nil: make it with NewPredict")
+
 // Run is Call with the details: the reply's text, finish reason and usage.
 func (p *Predict[In, Out]) Run(ctx context.Context, in In) (*Result[Out], error) {
+	if p == nil {
+		return nil, errNoPredictor
+	}
 	prediction, err := p.core.Call(ctx, p.inputs.encode(in))
 	if err != nil {
 		return nil, err
@@ -72,6 +77,10 @@ func (p *Predict[In, Out]) Run(ctx context.Context, in In) (*Result[Out], error)
 // has the result. Breaking out cancels the work.
 func (p *Predict[In, Out]) Stream(ctx context.Context, in In) iter.Seq2[Delta[Out], error] {
 	return func(yield func(Delta[Out], error) bool) {
+		if p == nil {
+			yield(Delta[Out]{}, errNoPredictor)
+			return
+		}
 		for delta, err := range p.core.Stream(ctx, p.inputs.encode(in)) {
 			typed := typedDelta[Out](delta)
 			if err == nil && delta.Result != nil {

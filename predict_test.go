@@ -304,3 +304,16 @@ func BenchmarkFormatAndParse(b *testing.B) {
 		})
 	}
 }
+
+// A field of a module that nobody filled in is an error, not a crash.
+func TestNilPredict(t *testing.T) {
+	var p *Predict[question, answer]
+	if _, err := p.Call(t.Context(), question{"?"}); err != errNoPredictor {
+		t.Errorf("Call: %v", err)
+	}
+	for _, err := range p.Stream(t.Context(), question{"?"}) {
+		if err != errNoPredictor {
+			t.Errorf("Stream: %v", err)
+		}
+	}
+}

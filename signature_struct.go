@@ -119,7 +119,7 @@ type structField struct {
 func (f structField) clash(g structField) error {
 	switch {
 	case strings.EqualFold(f.Name, g.Name):
-		return fmt.Errorf("the name %q is declared twice, by %s before", f.Name, g.from)
+		return fmt.Errorf("the name %q is declared twice, by %s before: give one of them another json name", f.Name, g.from)
 	case strings.EqualFold(f.Label(), g.Label()):
 		return fmt.Errorf("a model is shown %q twice, for %s before", f.Label(), g.from)
 	}

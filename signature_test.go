@@ -250,7 +250,7 @@ func TestSignatureOfErrors(t *testing.T) {
 		}]("")
 		return err
 	})
-	check("same name", `outputs: cria.in.Q: the name "q" is declared twice, by cria.in.Q before`, func() error { _, err := SignatureOf[in, in](""); return err })
+	check("same name", `outputs: cria.in.Q: the name "q" is declared twice, by cria.in.Q before: give one of them another json name`, func() error { _, err := SignatureOf[in, in](""); return err })
 	check("same name in one struct", `.Foo_bar: the name "foo_bar" is declared twice`, func() error {
 		_, err := SignatureOf[in, struct {
 			FooBar  string
