@@ -241,6 +241,7 @@ func layOut(t *testing.T, path string, p llama.ContextParams) memory {
 	mp := llama.DefaultModelParams()
 	mp.NGPULayers, mp.NoAlloc, mp.LoadMode = 0, true, llama.LoadRead
 	var r logReader
+	var weights uint64
 	r.read(t, func() {
 		model, err := llama.LoadModel(path, mp, nil)
 		if err != nil {
@@ -252,8 +253,9 @@ func layOut(t *testing.T, path string, p llama.ContextParams) memory {
 			t.Fatal(err)
 		}
 		defer x.Free()
-		r.memory.weights = model.Size() // the log says 0 of what is not allocated
+		weights = model.Size()
 	})
+	r.memory.weights = weights // the log says 0 of what is not allocated
 	return r.memory
 }
 
