@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -55,30 +54,6 @@ func TestReplaceOfAFolder(t *testing.T) {
 	var missing *fs.PathError
 	if err := WriteFile(filepath.Join(path, "missing", "file"), nil); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &missing) {
 		t.Errorf("in a folder that is not there: %v", err)
-	}
-}
-
-// A file's content is for its owner, and may have more readers by the writer's will.
-func TestPermissions(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permissions of this kind")
-	}
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	other := filepath.Join(t.TempDir(), "file")
-	if err := errors.Join(WriteFile(path, nil), Replace(other, func(f *os.File) error { return f.Chmod(0o644) })); err != nil {
-		t.Fatal(err)
-	}
-	for p, group := range map[string]fs.FileMode{path: 0, other: 0o044} {
-		info, err := os.Stat(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode().Perm()&0o077 != group {
-			t.Errorf("%v, want %v for others than the owner", info.Mode(), group)
-		}
 	}
 }
 
