@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
@@ -62,7 +61,6 @@ func coldStart(ctx context.Context, s *session) ([]result, error) {
 		return nil, err
 	}
 	s.close()
-	threads := strconv.Itoa(s.options.threads)
 	pairs, err := s.pairs(ctx,
 		func(ctx context.Context, _ int) (float64, error) {
 			p, err := s.child(ctx, "first-answer", "--name", s.options.model, "--llama-dir", s.peers.dir, "--prompt", prompt)
@@ -72,12 +70,7 @@ func coldStart(ctx context.Context, s *session) ([]result, error) {
 			took, err := p.firstByte()
 			return ms(took), err
 		},
-		func(ctx context.Context, _ int) (float64, error) {
-			took, err := s.peer(ctx, "llama-completion", "-m", s.model, "-t", threads, "-tb", threads, "-c", strconv.Itoa(startContext),
-				"-n", strconv.Itoa(startOutput), "--temp", "0", "--ignore-eos", "--no-warmup", "--offline",
-				"-no-cnv", "--no-display-prompt", "-p", prompt).firstByte()
-			return ms(took), err
-		})
+		s.completion(prompt))
 	return []result{{name: "cold-start", unit: "ms", pairs: pairs}}, err
 }
 

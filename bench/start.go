@@ -26,23 +26,28 @@ func startup(ctx context.Context, s *session) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	threads, length := strconv.Itoa(s.options.threads), strconv.Itoa(startContext)
 	pairs, err := s.pairs(ctx,
 		func(ctx context.Context, _ int) (float64, error) {
-			p, err := s.child(ctx, "first-token", "--context", length, "--prompt", prompt)
+			p, err := s.child(ctx, "first-token", "--context", strconv.Itoa(startContext), "--prompt", prompt)
 			if err != nil {
 				return 0, err
 			}
 			took, err := p.firstByte()
 			return ms(took), err
 		},
-		func(ctx context.Context, _ int) (float64, error) {
-			took, err := s.peer(ctx, "llama-completion", "-m", s.model, "-t", threads, "-tb", threads, "-c", length,
-				"-n", strconv.Itoa(startOutput), "--temp", "0", "--ignore-eos", "--no-warmup", "--offline",
-				"-no-cnv", "--no-display-prompt", "-p", prompt).firstByte()
-			return ms(took), err
-		})
+		s.completion(prompt))
 	return []result{{name: "start", unit: "ms", pairs: pairs}}, err
+}
+
+// completion is the side of llama-completion: milliseconds to its first output.
+func (s *session) completion(prompt string) side {
+	threads := strconv.Itoa(s.options.threads)
+	return func(ctx context.Context, _ int) (float64, error) {
+		took, err := s.peer(ctx, "llama-completion", "-m", s.model, "-t", threads, "-tb", threads, "-c", strconv.Itoa(startContext),
+			"-n", strconv.Itoa(startOutput), "--temp", "0", "--ignore-eos", "--no-warmup", "--offline",
+			"-no-cnv", "--no-display-prompt", "-p", prompt).firstByte()
+		return ms(took), err
+	}
 }
 
 // firstToken is the child of startup.

@@ -133,18 +133,10 @@ func (c *checker) perLayer(name string, least, most int64) (numbers []int64, err
 	if v.n != c.layers {
 		return nil, unusable(placeOfKey(key), "has %d elements for %d layers", v.n, c.layers)
 	}
-	switch list := v.Any().(type) {
-	case []uint32:
-		for _, n := range list {
-			numbers = append(numbers, int64(n))
-		}
-	case []int32:
-		for _, n := range list {
-			numbers = append(numbers, int64(n))
-		}
-	default:
+	if v.elem != Uint32 && v.elem != Int32 {
 		return nil, unusable(placeOfKey(key), "is an array of %v; it must be one of u32 or i32", v.elem)
 	}
+	numbers, _ = c.Ints(key)
 	for i, n := range numbers {
 		if n < least || n > most {
 			return nil, unusable(fmt.Sprintf("%s[%d]", placeOfKey(key), i), "%d is not in %d to %d", n, least, most)

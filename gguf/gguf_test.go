@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,6 +137,14 @@ func TestGetters(t *testing.T) {
 	}
 	if tokens, ok := m.Strings("tokenizer.ggml.tokens"); !ok || len(tokens) != 4 || tokens[3] != "\xff" {
 		t.Errorf("Strings = %q, %v", tokens, ok)
+	}
+	for key, want := range map[string][]int64{
+		"tokenizer.ggml.token_type": {3, 1, 1, 6}, "test.u32s": {7}, "test.bools": {1, 0}, // read
+		"no.such.key": nil, "test.u8": nil, "test.i16s": nil, "tokenizer.ggml.tokens": nil, // absent; no array; of other types
+	} {
+		if got, ok := m.Ints(key); !slices.Equal(got, want) || ok != (want != nil) {
+			t.Errorf("Ints(%s) = %d, %v", key, got, ok)
+		}
 	}
 	for _, key := range []string{"no.such.key", "test.u64", "test.bools"} { // absent; too large; another type
 		_, isInt := m.Int(key)

@@ -28,6 +28,36 @@ func (m Metadata) Int(key string) (int64, bool) {
 	return v.integer()
 }
 
+// Ints is an array of u32 or i32, or of booleans as 0 and 1, as a new slice.
+func (m Metadata) Ints(key string) ([]int64, bool) {
+	v := m.values[key]
+	if v.typ != Array {
+		return nil, false
+	}
+	var all []int64
+	switch list := v.Any().(type) {
+	case []uint32:
+		for _, n := range list {
+			all = append(all, int64(n))
+		}
+	case []int32:
+		for _, n := range list {
+			all = append(all, int64(n))
+		}
+	case []bool:
+		for _, is := range list {
+			n := int64(0)
+			if is {
+				n = 1
+			}
+			all = append(all, n)
+		}
+	default:
+		return nil, false
+	}
+	return all, true
+}
+
 // Float is a number of either float type.
 func (m Metadata) Float(key string) (float64, bool) { return m.values[key].float() }
 

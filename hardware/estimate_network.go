@@ -200,8 +200,9 @@ func (n *network) readNumbers(m gguf.Metadata) (kvHeads int, err error) {
 		key := n.arch + "." + f.key
 		v, ok := m.Int(key)
 		if !ok { // or one for each layer
-			for _, one := range numbers(m, key) {
-				v, ok = max(v, int64(one)), true
+			perLayer, _ := m.Ints(key)
+			for _, one := range perLayer {
+				v, ok = max(v, one), true
 			}
 		}
 		switch {
@@ -277,8 +278,8 @@ func (n *network) readOuter(t *gguf.Tensor, size uint64) {
 
 // readLayers tells the layers what the metadata says of each.
 func (n *network) readLayers(m gguf.Metadata, kvHeads int) {
-	perLayer := numbers(m, n.arch+".attention.head_count_kv")
-	pattern := numbers(m, n.arch+".attention.sliding_window_pattern")
+	perLayer, _ := m.Ints(n.arch + ".attention.head_count_kv")
+	pattern, _ := m.Ints(n.arch + ".attention.sliding_window_pattern")
 	period := n.period
 	if p, ok := m.Int(n.arch + ".attention.sliding_window_pattern"); ok && p > 0 {
 		period = int(min(p, math.MaxInt32))
@@ -288,7 +289,7 @@ func (n *network) readLayers(m gguf.Metadata, kvHeads int) {
 		l.kvHeads = kvHeads
 		l.borrows = i >= len(n.layers)-n.shared
 		if i < len(perLayer) {
-			l.kvHeads = perLayer[i]
+			l.kvHeads = int(perLayer[i])
 		}
 		switch {
 		case n.window == 0 || n.period == 0:
@@ -300,35 +301,6 @@ func (n *network) readLayers(m gguf.Metadata, kvHeads int) {
 			l.window = i%period < period-1
 		}
 	}
-}
-
-// numbers is an array of numbers or booleans in the metadata; nil if there is
-// none.
-func numbers(m gguf.Metadata, key string) []int {
-	v, ok := m.Value(key)
-	if !ok || v.Type() != gguf.Array {
-		return nil
-	}
-	var all []int
-	switch a := v.Any().(type) {
-	case []uint32:
-		for _, x := range a {
-			all = append(all, int(x))
-		}
-	case []int32:
-		for _, x := range a {
-			all = append(all, int(x))
-		}
-	case []bool:
-		for _, x := range a {
-			one := 0
-			if x {
-				one = 1
-			}
-			all = append(all, one)
-		}
-	}
-	return all
 }
 
 // keyWidth and valueWidth are the numbers that a token has in a layer's cache.
