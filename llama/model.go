@@ -16,6 +16,7 @@ type Model struct {
 	vocab     *Vocab
 	vocabOnly bool
 	contexts  atomic.Int32 // alive; a context does not survive its model
+	loras     atomic.Int32 // alive, which llama.cpp would free with the model
 }
 
 // LoadModel loads the model in the file at path, which must be valid GGUF: this
@@ -128,14 +129,17 @@ func (m *Model) handle() uintptr {
 	return m.h
 }
 
-// Free releases the model. It panics if a context of the model is alive. A
-// second call does nothing.
+// Free releases the model. It panics if a context or a LoRA adapter of the model is
+// alive. A second call does nothing.
 func (m *Model) Free() {
 	if m.h == 0 {
 		return
 	}
 	if n := m.contexts.Load(); n > 0 {
 		panic(fmt.Sprintf("llama: Model.Free with %d contexts alive", n))
+	}
+	if n := m.loras.Load(); n > 0 {
+		panic(fmt.Sprintf("llama: Model.Free with %d LoRA adapters alive", n))
 	}
 	call1(c.modelFree, m.h)
 	m.h = 0

@@ -27,6 +27,8 @@ var c struct {
 
 	stateSize, stateGet, stateSet, stateSeqSize, stateSeqGet, stateSeqSet uintptr
 
+	loraInit, loraFree, loraMeta, setLoRAs uintptr
+
 	memClear, memRemove, memCopy, memPosMin, memPosMax, memCanShift uintptr
 
 	samplerChainParams, samplerChainInit, samplerChainAdd, samplerChainN, samplerFree, samplerAccept, samplerApply,
@@ -130,6 +132,11 @@ var llamaSymbols = []symbol{
 	{"llama_state_seq_get_size", &c.stateSeqSize},
 	{"llama_state_seq_get_data", &c.stateSeqGet},
 	{"llama_state_seq_set_data", &c.stateSeqSet},
+
+	{"llama_adapter_lora_init", &c.loraInit},
+	{"llama_adapter_lora_free", &c.loraFree},
+	{"llama_adapter_meta_val_str", &c.loraMeta},
+	{"llama_set_adapters_lora", &c.setLoRAs},
 
 	{"llama_memory_clear", &c.memClear},
 	{"llama_memory_seq_rm", &c.memRemove},
