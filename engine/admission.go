@@ -85,14 +85,13 @@ func (e *Engine) place(slot *slot) admission {
 	if slot.job.behind() {
 		return passed
 	}
-	salt := slot.job.req.Salt
 	most := len(slot.tokens)
 	if !slot.job.pin {
 		most-- // the last token is always computed: its logits are needed
 	}
 	shares := s.share && slot.mayShare()
 	for {
-		f := s.tree.find(salt, slot.tokens)
+		f := s.tree.find(slot.job.domain(), slot.tokens)
 		n := 0
 		if shares {
 			if min(f.n, most)-min(f.ready, most) >= minAwaited {
@@ -144,7 +143,7 @@ func (e *Engine) makeRoom(cells int) bool {
 // has moved past.
 func (e *Engine) attach(slot *slot, f found, n int) bool {
 	s := &e.sched
-	b := s.tree.branch(s.takeSeq(), slot.job.req.Salt)
+	b := s.tree.branch(s.takeSeq(), slot.job.domain())
 	if n > 0 {
 		from := s.tree.share(b, f, n)
 		if !e.copySeq(from, b.seq, n) {
@@ -158,11 +157,11 @@ func (e *Engine) attach(slot *slot, f found, n int) bool {
 		}
 	}
 	s.tree.grow(b, slot.tokens[n:])
-	if s.evicted.returned(slot.job.req.Salt, slot.tokens) {
+	if s.evicted.returned(slot.job.domain(), slot.tokens) {
 		b.reuse()
 	}
 	b.leaf.tokens = slices.Grow(b.leaf.tokens, min(slot.budget, fewTokens))
-	slot.branch, slot.pending, slot.planned = b, len(slot.tokens)-n, len(slot.tokens)
+	slot.branch, slot.pending, slot.planned, slot.fedAt = b, len(slot.tokens)-n, len(slot.tokens), time.Now()
 	if slot.job.usage.CachedTokens == 0 {
 		slot.job.usage.CachedTokens = min(n, len(slot.job.req.Prompt))
 	}

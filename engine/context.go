@@ -33,7 +33,7 @@ func (e *Engine) newContext(cells int) error {
 		llm.AttachThreadPool(e.pool, nil)
 	}
 	llm.SetThreads(e.gov.current, e.gov.current)
-	e.llm, e.mem = llm, mem
+	e.llm, e.mem, e.loras = llm, mem, nil // which get their turn again
 	e.sched.cells, e.sched.decode = llm.NCtx(), llm.Decode
 	e.queue.interrupt(llm.Abort, llm.ClearAbort)
 	return nil

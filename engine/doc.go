@@ -43,6 +43,18 @@
 // logits for other batches. [Engine.Pin] keeps a prefix in the cache, and in a file
 // for the next process; [Engine.Samples] generates several outputs of one prompt.
 //
+// # Adapters
+//
+// [Options].LoRAs are loaded beside the model, and each request chooses among them:
+//
+//	e, err := engine.Load(ctx, "model.gguf", &engine.Options{LoRAs: map[string]string{"sql": "sql.gguf"}})
+//	...
+//	req := &engine.Request{Prompt: prompt, MaxTokens: 64, LoRA: []engine.LoRA{{Name: "sql", Scale: 0.8}}}
+//
+// A batch is of requests with the same adapters. Others take turns of 100 ms, who has
+// waited the longest first: nobody waits for another's end. Cells are shared, and
+// prefixes kept, within one set of adapters only.
+//
 // # Speculation
 //
 // Where the output repeats the text before it, what follows is guessed from that

@@ -72,6 +72,10 @@ type Options struct {
 	// QueueLength is how many requests may wait. If zero, [DefaultQueueLength].
 	QueueLength int
 
+	// LoRAs are files with LoRA adapters for the model, in GGUF, by the names that
+	// requests choose them by. All are in memory for the life of the engine.
+	LoRAs map[string]string
+
 	// Logger gets a line when the model is loaded and when decoding fails, and at
 	// the debug level how many tokens each step has computed and how long llama.cpp
 	// took; nil discards. llama.cpp's own log goes where [llama.SetLogger] says.
@@ -83,6 +87,7 @@ type Engine struct {
 	model    *llama.Model
 	vocab    *Vocab
 	files    modelFiles
+	adapters adapters
 	template string
 	limit    int  // tokens of a sequence
 	states   bool // a sequence has a state of all its tokens, instead of cells or beside them
@@ -95,6 +100,7 @@ type Engine struct {
 	// Of the owner.
 	params llama.ContextParams
 	llm    *llama.Context
+	loras  *loraSet // that the context has
 	gov    *governor
 	mem    *llama.Memory
 	pool   *llama.ThreadPool
@@ -107,8 +113,8 @@ type Engine struct {
 // all must be beside it) and starts its engine; [llama.Load] must have
 // succeeded before. Weights are mapped from the file, which must not be changed
 // while the engine lives. Cancelling ctx gives the load up. The error is an
-// [*OptionError] for an unusable option, and wraps [gguf.ErrInvalid] for a file
-// that is not a whole GGUF.
+// [*OptionError] for an unusable option, a [*LoRAError] for an unusable adapter, and
+// wraps [gguf.ErrInvalid] for a file that is not a whole GGUF.
 func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	var o Options
 	if opts != nil {
@@ -122,22 +128,27 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.adapters, err = loadAdapters(m, o.LoRAs); err != nil {
+		m.free()
+		return nil, err
+	}
 	e, err := newEngine(m.model, &o, m.gov)
 	if err != nil {
 		m.free()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	e.files = m.files
+	e.files, e.adapters = m.files, m.adapters
 	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", m.gov.current, "took", time.Since(start))
 	goOwner(e.own)
 	return e, nil
 }
 
-// loaded is a model, and what says how many threads compute with it.
+// loaded is a model with its adapters, and what says how many threads compute with it.
 type loaded struct {
-	model *llama.Model
-	files modelFiles
-	gov   *governor
+	model    *llama.Model
+	files    modelFiles
+	gov      *governor
+	adapters adapters
 }
 
 // load loads the model in the file at path. The number of threads is one that was
@@ -159,7 +170,7 @@ func load(ctx context.Context, path string, threads, gpuLayers int) (*loaded, er
 	p := llama.DefaultModelParams()
 	p.NGPULayers = int32(gpuLayers)
 	model, err := llama.LoadModel(paths[0], p, func(float32) bool { return ctx.Err() == nil })
-	m := &loaded{model, files, gov}
+	m := &loaded{model: model, files: files, gov: gov}
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -172,6 +183,7 @@ func load(ctx context.Context, path string, threads, gpuLayers int) (*loaded, er
 
 func (m *loaded) free() {
 	m.gov.close()
+	m.adapters.free()
 	if m.model != nil {
 		m.model.Free()
 	}
@@ -227,6 +239,9 @@ func (o *Options) setDefaults() error {
 		return &OptionError{"Poll", fmt.Sprintf("%d is not in 0 to 100", poll)}
 	}
 	o.Poll = &poll
+	if _, ok := o.LoRAs[""]; ok {
+		return &OptionError{"LoRAs", "an adapter has no name"}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"time"
 )
@@ -29,24 +30,24 @@ func (e evicted) add(b *branch) {
 
 // returned reports whether a sequence that begins with these tokens was given up
 // not long ago.
-func (e evicted) returned(salt string, tokens []Token) bool {
-	key, ok := headOf(salt, tokens)
+func (e evicted) returned(d domain, tokens []Token) bool {
+	key, ok := headOf(d, tokens)
 	return ok && time.Since(e[key]) < keepTime
 }
 
-func headOf(salt string, tokens []Token) (key uint64, ok bool) {
+func headOf(d domain, tokens []Token) (key uint64, ok bool) {
 	if len(tokens) < evictedHead {
 		return 0, false
 	}
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, tokens[:evictedHead]) // a hash does not fail
-	h.Write([]byte(salt))
+	fmt.Fprintf(h, "%q", d)
 	return h.Sum64(), true
 }
 
-// head returns the salt of a branch and its first tokens, evictedHead of them or
+// head returns the domain of a branch and its first tokens, evictedHead of them or
 // more if there are.
-func (b *branch) head() (salt string, tokens []Token) {
+func (b *branch) head() (d domain, tokens []Token) {
 	var path []*node
 	n := b.leaf
 	for ; n.parent != nil; n = n.parent {
@@ -55,5 +56,5 @@ func (b *branch) head() (salt string, tokens []Token) {
 	for i := len(path) - 1; i >= 0 && len(tokens) < evictedHead; i-- {
 		tokens = append(tokens, path[i].tokens...)
 	}
-	return n.salt, tokens
+	return n.domain, tokens
 }

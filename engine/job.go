@@ -12,6 +12,7 @@ type job struct {
 	ctx context.Context
 	req *Request
 	stream
+	loras   *loraSet
 	usage   Usage
 	index   int         // among the samples of one prompt
 	samples int         // how many there are
@@ -22,6 +23,17 @@ type job struct {
 	score   *fork       // the tokens behind the prompt are to be scored, nothing generated
 	stopped atomic.Bool // the owner is to end it after the step under way
 	closed  atomic.Bool // because the engine closes
+}
+
+// domain is within which the job may share cells.
+func (j *job) domain() domain { return domain{j.req.Salt, j.loras.key()} }
+
+// check reports the first unusable part of a request, or returns its adapters.
+func (e *Engine) check(r *Request) (*loraSet, error) {
+	if err := r.check(e.vocab.NTokens(), e.limit); err != nil {
+		return nil, err
+	}
+	return e.adapters.set(r.LoRA)
 }
 
 // Generate runs a request and yields its output in chunks as it comes. The last
@@ -72,7 +84,8 @@ func (e *Engine) Samples(ctx context.Context, req *Request, n int) iter.Seq2[Sam
 
 // follow runs n samples of a request and passes on what comes of them.
 func (e *Engine) follow(ctx context.Context, req *Request, n int, yield func(int, Chunk, error) bool) {
-	if err := req.check(e.vocab.NTokens(), e.limit); err != nil {
+	loras, err := e.check(req)
+	if err != nil {
 		yield(0, Chunk{}, err)
 		return
 	}
@@ -84,7 +97,7 @@ func (e *Engine) follow(ctx context.Context, req *Request, n int, yield func(int
 	wake := make(chan struct{}, 1)
 	jobs := make([]*job, n)
 	for i := range jobs {
-		jobs[i] = &job{ctx: ctx, req: req, stream: newStream(wake), usage: usage, index: i, samples: n}
+		jobs[i] = &job{ctx: ctx, req: req, stream: newStream(wake), loras: loras, usage: usage, index: i, samples: n}
 	}
 	if err := e.queue.push(jobs...); err != nil {
 		yield(0, Chunk{}, err)

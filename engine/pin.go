@@ -27,6 +27,7 @@ type Prefix struct {
 // PinOptions adjusts [Engine.Pin].
 type PinOptions struct {
 	Salt string // of the requests that may use the prefix: see [Request]
+	LoRA []LoRA // of the requests that may use the prefix: see [Request]
 
 	// Snapshot names a file in which the prefix is kept for other processes: if
 	// it holds this prefix of this model, as this release of llama.cpp computed
@@ -44,21 +45,23 @@ func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (p *
 	if opts != nil {
 		o = *opts
 	}
-	req := &Request{Prompt: slices.Clone(tokens), MaxTokens: 1, Salt: o.Salt}
-	if err := req.check(e.vocab.NTokens(), e.limit); err != nil {
+	req := &Request{Prompt: slices.Clone(tokens), MaxTokens: 1, Salt: o.Salt, LoRA: o.LoRA}
+	loras, err := e.check(req)
+	if err != nil {
 		return nil, err
 	}
+	j := &job{ctx: ctx, req: req, stream: newStream(make(chan struct{}, 1)), loras: loras, pin: true, usage: Usage{PromptTokens: len(req.Prompt)}}
 	key := snapshotKey{}
 	if o.Snapshot != "" {
 		var keyErr error
-		if key, keyErr = e.snapshotKey(req.Prompt); keyErr == nil {
-			if b := e.restore(ctx, o.Snapshot, key, req); b != nil {
+		if key, keyErr = e.snapshotKey(req.Prompt, loras); keyErr == nil {
+			if b := e.restore(o.Snapshot, key, j); b != nil {
 				return &Prefix{e: e, branch: b, restored: true}, nil
 			}
 		}
 		defer func() { err = cmp.Or(err, keyErr) }()
 	}
-	b, err := e.pin(ctx, req)
+	b, err := e.pin(j)
 	if err != nil {
 		return nil, err
 	}
@@ -69,17 +72,16 @@ func (e *Engine) Pin(ctx context.Context, tokens []Token, opts *PinOptions) (p *
 	return p, err
 }
 
-// pin computes the prompt of a request and returns its branch, nil if the memory
-// cannot share it.
-func (e *Engine) pin(ctx context.Context, req *Request) (*branch, error) {
-	j := &job{ctx: ctx, req: req, stream: newStream(make(chan struct{}, 1)), pin: true, usage: Usage{PromptTokens: len(req.Prompt)}}
-	if err := ctx.Err(); err != nil {
+// pin computes the prompt of a job and returns its branch, nil if the memory cannot
+// share it.
+func (e *Engine) pin(j *job) (*branch, error) {
+	if err := j.ctx.Err(); err != nil {
 		return nil, err
 	}
 	if err := e.queue.push(j); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { e.cancel(j) })
+	stop := context.AfterFunc(j.ctx, func() { e.cancel(j) })
 	defer stop()
 	<-j.done
 	if _, _, _, err := j.take(); err != nil {

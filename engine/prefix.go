@@ -11,8 +11,15 @@ import (
 // are runs of cells. Sequences that begin alike share the nodes of what they
 // have in common. It belongs to the engine's owner.
 type prefixTree struct {
-	roots map[string]*node // by salt: tenants share nothing
-	cells int              // in all nodes, shared ones once
+	roots map[domain]*node
+	cells int // in all nodes, shared ones once
+}
+
+// domain is within which requests may share cells: tenants share nothing, and what was
+// computed with other adapters is something else.
+type domain struct {
+	salt  string
+	loras string // [loraSet.key]
 }
 
 // node is a run of cells.
@@ -22,7 +29,7 @@ type node struct {
 	tokens   []Token
 	computed int           // how many of the tokens the cache has by now
 	reused   time.Time     // when the cells of finished sequences were last of use
-	salt     string        // of a root
+	domain   domain        // of a root
 	seqs     []llama.SeqID // the sequences that hold the cells
 }
 
@@ -33,19 +40,19 @@ type branch struct {
 	used time.Time // when it was last of use, for eviction
 }
 
-func newPrefixTree() *prefixTree { return &prefixTree{roots: map[string]*node{}} }
+func newPrefixTree() *prefixTree { return &prefixTree{roots: map[domain]*node{}} }
 
 // branch returns a new branch, which has no tokens yet.
-func (t *prefixTree) branch(seq llama.SeqID, salt string) *branch {
-	return &branch{seq: seq, leaf: t.root(salt)}
+func (t *prefixTree) branch(seq llama.SeqID, d domain) *branch {
+	return &branch{seq: seq, leaf: t.root(d)}
 }
 
-// root returns the root for a salt. It is there while something grows on it.
-func (t *prefixTree) root(salt string) *node {
-	r := t.roots[salt]
+// root returns the root of a domain. It is there while something grows on it.
+func (t *prefixTree) root(d domain) *node {
+	r := t.roots[d]
 	if r == nil {
-		r = &node{salt: salt}
-		t.roots[salt] = r
+		r = &node{domain: d}
+		t.roots[d] = r
 	}
 	return r
 }
@@ -60,8 +67,8 @@ type found struct {
 }
 
 // find returns the longest path that tokens begin with.
-func (t *prefixTree) find(salt string, tokens []Token) found {
-	f := found{node: t.roots[salt]}
+func (t *prefixTree) find(d domain, tokens []Token) found {
+	f := found{node: t.roots[d]}
 	if f.node == nil {
 		f.node = &node{} // nothing has grown there
 	}
@@ -201,7 +208,7 @@ func (t *prefixTree) release(b *branch) {
 		}
 	}
 	if len(n.children) == 0 {
-		delete(t.roots, n.salt)
+		delete(t.roots, n.domain)
 	}
 	b.leaf = nil
 }

@@ -38,7 +38,7 @@ func TestPrefixTree(t *testing.T) {
 		switch op := random.IntN(5); {
 		case op == 0 && len(free) > 0: // a new one, sharing what is computed
 			tokens := word(1 + random.IntN(12))
-			f := tree.find("", tokens)
+			f := tree.find(domain{}, tokens)
 			longest, ready := 0, 0
 			for _, s := range live {
 				n := commonPrefix(s.tokens, tokens)
@@ -50,7 +50,7 @@ func TestPrefixTree(t *testing.T) {
 			seq := free[len(free)-1]
 			free = free[:len(free)-1]
 			n := random.IntN(f.ready + 1)
-			b, from := tree.branch(seq, ""), llama.SeqID(-1)
+			b, from := tree.branch(seq, domain{}), llama.SeqID(-1)
 			if n > 0 {
 				from = tree.share(b, f, n)
 			}
@@ -96,20 +96,20 @@ func TestPrefixTree(t *testing.T) {
 func TestPrefixTreeCountsSharedCellsOnce(t *testing.T) {
 	tree := newPrefixTree()
 	prompt := []Token{1, 2, 3, 4, 5, 6}
-	a := tree.branch(0, "")
+	a := tree.branch(0, domain{})
 	tree.grow(a, prompt)
 	a.leaf.computed = 6
-	f := tree.find("", []Token{1, 2, 3, 4, 9})
+	f := tree.find(domain{}, []Token{1, 2, 3, 4, 9})
 	if f.n != 4 || f.ready != 4 {
 		t.Fatalf("found %+v", f)
 	}
-	b := tree.branch(1, "")
+	b := tree.branch(1, domain{})
 	from := tree.share(b, f, 4)
 	tree.grow(b, []Token{9})
 	if from != 0 || tree.cells != 7 {
 		t.Errorf("%d cells, copied from %d, want 7 and 0", tree.cells, from)
 	}
-	if f := tree.find("other", prompt); f.n != 0 {
+	if f := tree.find(domain{salt: "other"}, prompt); f.n != 0 {
 		t.Errorf("another salt finds %d tokens", f.n)
 	}
 	tree.release(a)
@@ -122,15 +122,15 @@ func TestPrefixTreeCountsSharedCellsOnce(t *testing.T) {
 func TestPrecious(t *testing.T) {
 	tree := newPrefixTree()
 	prompt := []Token{1, 2, 3, 4, 5, 6}
-	a := tree.branch(0, "")
+	a := tree.branch(0, domain{})
 	tree.grow(a, prompt)
 	a.leaf.computed = 6
 	before := time.Now().Add(-time.Second)
 	if a.precious(before) {
 		t.Error("a sequence that nobody has reused is precious")
 	}
-	b := tree.branch(1, "")
-	tree.share(b, tree.find("", prompt[:4]), 4)
+	b := tree.branch(1, domain{})
+	tree.share(b, tree.find(domain{}, prompt[:4]), 4)
 	b.reuse()
 	if a.precious(before) || b.precious(before) {
 		t.Error("one of two that share is precious")

@@ -115,7 +115,7 @@ func (e *Engine) recompute(slot *slot) {
 	s := &e.sched
 	e.drop(slot.branch)
 	slot.restart()
-	slot.branch = s.tree.branch(s.takeSeq(), slot.job.req.Salt)
+	slot.branch = s.tree.branch(s.takeSeq(), slot.job.domain())
 	s.tree.grow(slot.branch, slot.tokens)
 	slot.planned = len(slot.tokens)
 }

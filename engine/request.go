@@ -40,6 +40,10 @@ type Request struct {
 	Logprobs    bool
 	TopLogprobs int
 
+	// LoRA are the adapters of [Options].LoRAs that the model has for this request, none
+	// twice; nil is the model alone. Requests with other adapters take turns with it.
+	LoRA []LoRA
+
 	// Priority lets a request start before waiting ones of a lower number.
 	Priority int
 

@@ -16,7 +16,8 @@ import (
 // Every step is one batch: what each generating request has pending, and
 // chunks of the prompts of those that begin. Requests that begin alike compute
 // what they have in common once: the second waits until the first has it and
-// then shares its cells. What a finished request leaves in the cache is kept
+// then shares its cells. A batch is of requests with the same adapters, which take
+// turns: see [Engine.takeTurn]. What a finished request leaves in the cache is kept
 // until the room is needed.
 type scheduler struct {
 	ready []*slot // taken from the queue, or preempted, and without cells: they wait for room or for their readers
@@ -123,6 +124,7 @@ func (e *Engine) own() {
 	e.vocab.close()
 	e.gov.close()
 	e.free()
+	e.adapters.free()
 	e.model.Free()
 }
 
@@ -226,6 +228,7 @@ func (e *Engine) step(slots []*slot) {
 	if e.gov.update(interval) {
 		e.llm.SetThreads(e.gov.current, e.gov.current)
 	}
+	changed := e.takeTurn(slots)
 	e.fill(slots)
 	if e.batch.Len() == 0 {
 		return
@@ -245,6 +248,7 @@ func (e *Engine) step(slots []*slot) {
 			continue
 		}
 		s.computed(slot, slot.fed)
+		slot.fedAt = start
 		if !s.asked {
 			e.ask(slot.branch.seq, len(slot.tokens)-slot.pending)
 		}
@@ -260,7 +264,9 @@ func (e *Engine) step(slots []*slot) {
 	}
 	// Reading the logits has waited for what a GPU computes.
 	took := time.Since(start)
-	s.costs.learn(e.batch.Len(), rows, took)
+	if !changed {
+		s.costs.learn(e.batch.Len(), rows, took)
+	}
 	if e.log.Enabled(context.Background(), slog.LevelDebug) {
 		e.log.Debug("step", "tokens", e.batch.Len(), "rows", rows, "took", took)
 	}
@@ -301,6 +307,10 @@ func (e *Engine) fill(slots []*slot) {
 		slot.fed, slot.row, slot.draft, slot.right = 0, -1, slot.draft[:0], 0
 		switch {
 		case !slot.runs() || slot.waits():
+		case slot.job.loras.key() != e.loras.key():
+			if slot.started && slot.pending <= minChunk {
+				generating++ // but not in this step, which is to be as short for it
+			}
 		case slot.started && slot.pending <= minChunk:
 			generating++
 			slot.feed(e.batch, e.batch.Cap()-e.batch.Len())

@@ -17,8 +17,9 @@ type ScoreRequest struct {
 	// they are needed only then.
 	Ends []Token
 
-	Priority int    // as in [Request]
-	Salt     string // as in [Request]
+	LoRA     []LoRA // as in [Request], as are the following
+	Priority int
+	Salt     string
 }
 
 // Scores is the answer to a [ScoreRequest].
@@ -52,11 +53,12 @@ func (e *Engine) Score(ctx context.Context, req *ScoreRequest) (*Scores, error) 
 	for wave := range slices.Chunk(forks, scoreWave) {
 		jobs := make([]*job, len(wave))
 		for i, f := range wave {
-			r := &Request{Prompt: slices.Concat(req.Prompt, f.path), MaxTokens: 1, Priority: req.Priority, Salt: req.Salt}
-			if err := r.check(e.vocab.NTokens(), e.limit); err != nil {
+			r := &Request{Prompt: slices.Concat(req.Prompt, f.path), MaxTokens: 1, LoRA: req.LoRA, Priority: req.Priority, Salt: req.Salt}
+			loras, err := e.check(r)
+			if err != nil {
 				return nil, err
 			}
-			jobs[i] = &job{ctx: ctx, req: r, stream: newStream(make(chan struct{}, 1)), usage: Usage{PromptTokens: len(req.Prompt)}, score: f}
+			jobs[i] = &job{ctx: ctx, req: r, stream: newStream(make(chan struct{}, 1)), loras: loras, usage: Usage{PromptTokens: len(req.Prompt)}, score: f}
 		}
 		if err := e.runAll(ctx, jobs); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cria-lm/cria/llama"
 )
@@ -23,6 +24,7 @@ type slot struct {
 
 	// Of the step under way.
 	fed      int         // tokens of it in the batch
+	fedAt    time.Time   // when there were some the last time, or it got its place
 	row      int         // where in the batch the logits of the last one are, -1: nowhere
 	draft    []Token     // guesses of what comes next, in the batch too
 	draftRow int         // where

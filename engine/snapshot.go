@@ -2,13 +2,13 @@ package engine
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -31,9 +31,9 @@ const snapshotMagic = "CriaKV\x00\x01"
 
 type snapshotKey [sha256.Size]byte
 
-// snapshotKey is a digest of the model, the release of llama.cpp, the kind of
-// cache and the tokens.
-func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey, err error) {
+// snapshotKey is a digest of the model and its adapters, the release of llama.cpp, the
+// kind of cache and the tokens.
+func (e *Engine) snapshotKey(tokens []Token, loras *loraSet) (key snapshotKey, err error) {
 	model, err := e.Fingerprint()
 	if err != nil {
 		return key, fmt.Errorf("engine: snapshot: %w", err)
@@ -41,6 +41,15 @@ func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey, err error) {
 	info, _ := llama.Loaded()
 	h := sha256.New()
 	fmt.Fprintf(h, "%x\n%s\nK %d V %d flash %d unified\n", model, info.Version, e.params.TypeK, e.params.TypeV, e.params.FlashAttnType)
+	if loras != nil {
+		for i, name := range loras.names {
+			adapter, err := e.LoRAFingerprint(name)
+			if err != nil {
+				return key, fmt.Errorf("engine: snapshot: %w", err)
+			}
+			fmt.Fprintf(h, "LoRA %x %x\n", adapter, math.Float32bits(loras.scales[i]))
+		}
+	}
 	_ = binary.Write(h, binary.LittleEndian, tokens) // a hash does not fail
 	h.Sum(key[:0])
 	return key, nil
@@ -49,18 +58,7 @@ func (e *Engine) snapshotKey(tokens []Token) (key snapshotKey, err error) {
 // Fingerprint identifies the model by its header and the beginning of every
 // tensor, since to read a model of many GB whole takes longer than a prefix. A file
 // that is not the one that was loaded any more is an error. It reads the files anew.
-func (e *Engine) Fingerprint() ([]byte, error) {
-	h := sha256.New()
-	for i, path := range e.files.paths {
-		if err := e.files.check(i); err != nil {
-			return nil, err
-		}
-		if err := fingerprint(h, path); err != nil {
-			return nil, err
-		}
-	}
-	return h.Sum(nil), nil
-}
+func (e *Engine) Fingerprint() ([]byte, error) { return e.files.fingerprint() }
 
 // modelFiles are the files of a model as they were when it was loaded.
 type modelFiles struct {
@@ -89,6 +87,19 @@ func (f modelFiles) check(i int) error {
 		return fmt.Errorf("%s is not the file any more that was loaded", f.paths[i])
 	}
 	return nil
+}
+
+func (f modelFiles) fingerprint() ([]byte, error) {
+	h := sha256.New()
+	for i, path := range f.paths {
+		if err := f.check(i); err != nil {
+			return nil, err
+		}
+		if err := fingerprint(h, path); err != nil {
+			return nil, err
+		}
+	}
+	return h.Sum(nil), nil
 }
 
 // fingerprintPart is how much of a tensor counts, in bytes.
@@ -195,19 +206,19 @@ func checkState(state []byte, n int) error {
 	return nil
 }
 
-// restore pins a request's prompt from a snapshot; nil if that is not possible.
-func (e *Engine) restore(ctx context.Context, path string, key snapshotKey, req *Request) *branch {
+// restore pins a job's prompt from a snapshot; nil if that is not possible.
+func (e *Engine) restore(path string, key snapshotKey, j *job) *branch {
 	state, err := readSnapshot(path, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = checkState(state, len(req.Prompt))
+		err = checkState(state, len(j.req.Prompt))
 	}
 	var b *branch
-	if err == nil && ctx.Err() == nil {
+	if err == nil && j.ctx.Err() == nil {
 		err = e.onOwner(func() (err error) {
-			b, err = e.adopt(state, req)
+			b, err = e.adopt(state, j)
 			return err
 		})
 	}
@@ -218,10 +229,10 @@ func (e *Engine) restore(ctx context.Context, path string, key snapshotKey, req 
 	return b
 }
 
-// adopt puts the state of a request's prompt into the cache, pinned.
-func (e *Engine) adopt(state []byte, req *Request) (*branch, error) {
+// adopt puts the state of a job's prompt into the cache, pinned.
+func (e *Engine) adopt(state []byte, j *job) (*branch, error) {
 	s := &e.sched
-	n := len(req.Prompt)
+	n := len(j.req.Prompt)
 	if len(s.pinned) >= maxCached {
 		return nil, errTooManyPins
 	}
@@ -236,8 +247,8 @@ func (e *Engine) adopt(state []byte, req *Request) (*branch, error) {
 		s.seqs = append(s.seqs, seq)
 		return nil, errors.New("llama.cpp refuses it")
 	}
-	b := s.tree.branch(seq, req.Salt)
-	s.tree.grow(b, req.Prompt)
+	b := s.tree.branch(seq, j.domain())
+	s.tree.grow(b, j.req.Prompt)
 	b.leaf.computed = n
 	s.pinned = append(s.pinned, b)
 	return b, nil
