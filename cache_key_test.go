@@ -41,6 +41,7 @@ func fullRequest() *Request {
 		Tools:    []Tool{fakeTool{"n", "d"}},
 		Stop:     []string{"x", "y"}, MaxTokens: 1,
 		Sampling:     &Sampling{Temperature: 1, TopK: 1, TopP: 0.5, MinP: 0.5, RepeatPenalty: 2, Seed: new(uint32(1))},
+		LoRA:         []LoRA{{"a", 0.5}},
 		CloseOnLimit: true, Salt: "s", Rollout: 1, CachePolicy: CacheOn,
 	}
 }

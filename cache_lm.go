@@ -85,6 +85,25 @@ func (w *cachedLM) ReadsImages() bool { return readsImages(w.lm) }
 // AdapterFor keeps the say in the format that the LM behind the cache has.
 func (w *cachedLM) AdapterFor(format OutputFormat) (Adapter, error) { return adapterFor(w.lm, format) }
 
+// LoRAs implements [Adapted] if the LM behind the cache does.
+func (w *cachedLM) LoRAs() map[string]string { return lorasOf(w.lm) }
+
+// identityFor is the LM's identity with that of the adapters that a request has.
+func (w *cachedLM) identityFor(req *Request) string {
+	model := w.Identity()
+	if model == "" || len(req.LoRA) == 0 {
+		return model
+	}
+	known := w.LoRAs()
+	for _, l := range req.LoRA {
+		if known[l.Name] == "" {
+			return ""
+		}
+		model += " LoRA " + known[l.Name]
+	}
+	return model
+}
+
 // maxInstances is how many LMs without an identity are known at once. One that was
 // forgotten begins anew.
 const maxInstances = 256
@@ -97,7 +116,7 @@ func (w *cachedLM) query(req *Request, replies []string) (q query, ok bool, err 
 	if err := req.CachePolicy.Validate(); err != nil {
 		return q, false, err
 	}
-	model := w.Identity()
+	model := w.identityFor(req)
 	q.disk = model != ""
 	if q.disk {
 		model = "model " + model

@@ -50,6 +50,8 @@ type Request struct {
 
 	Sampling *Sampling // nil: the LM's default
 
+	LoRA []LoRA // adapters that the model has for this request; nil: none. See [Scope]
+
 	CloseOnLimit bool // see [Scope]; an LM that cannot do so lets the reply be cut off
 
 	// What an LM computes is shared between requests of the same salt only; one that

@@ -22,6 +22,7 @@ type PredictOptions struct {
 	Sampling  *Sampling    `json:"sampling,omitempty"`
 	MaxTokens int          `json:"max_tokens,omitempty"`
 
+	LoRA         []LoRA       `json:"lora,omitzero"`            // see [Scope]
 	ThinkTokens  int          `json:"think_tokens,omitempty"`   // see [Scope]
 	CloseOnLimit bool         `json:"close_on_limit,omitempty"` // see [Scope]
 	Calibration  *Calibration `json:"calibration,omitempty"`    // see [Calibrate]
@@ -40,7 +41,7 @@ func (o *PredictOptions) scope() Scope {
 	}
 	return Scope{
 		LM: o.LM, Adapter: o.Adapter, Format: o.Format, Sampling: o.Sampling, MaxTokens: o.MaxTokens,
-		ThinkTokens: o.ThinkTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration,
+		LoRA: o.LoRA, ThinkTokens: o.ThinkTokens, CloseOnLimit: o.CloseOnLimit, Calibration: o.Calibration,
 	}
 }
 
@@ -212,6 +213,9 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 			return scope, nil, err
 		}
 	}
+	if err := checkLoRA(scope.LM, scope.LoRA); err != nil {
+		return scope, nil, err
+	}
 	if err := validateLimits(scope.MaxTokens, scope.ThinkTokens); err != nil {
 		return scope, nil, err
 	}
@@ -228,6 +232,9 @@ func (p *Predictor) prepare(ctx context.Context, inputs Example) (Scope, *Reques
 		return scope, nil, &InputError{[]error{errNoImages}}
 	}
 	req.Sampling, req.MaxTokens, req.CloseOnLimit = scope.Sampling, scope.MaxTokens, scope.CloseOnLimit
+	if len(scope.LoRA) > 0 {
+		req.LoRA = scope.LoRA
+	}
 	return scope, req, scope.identify(req)
 }
 

@@ -149,7 +149,7 @@ func (p *Predictor) saved() (savedState, error) {
 	s := savedState{Signature: p.sig.String(), Fingerprint: p.sig.Fingerprint(), Params: Params{
 		Instruction: p.sig.instruction,
 		PredictOptions: PredictOptions{
-			Format: p.scope.Format, Sampling: p.scope.Sampling, MaxTokens: p.scope.MaxTokens, ThinkTokens: p.scope.ThinkTokens,
+			Format: p.scope.Format, Sampling: p.scope.Sampling, MaxTokens: p.scope.MaxTokens, LoRA: p.scope.LoRA, ThinkTokens: p.scope.ThinkTokens,
 			CloseOnLimit: p.scope.CloseOnLimit, Calibration: p.scope.Calibration, Retries: p.retries,
 		},
 	}}

@@ -17,6 +17,11 @@ type Scope struct {
 	Sampling  *Sampling    // replaces lower levels as a whole; new(Sampling) is greedy
 	MaxTokens int          // generated tokens at most; must not be negative
 
+	// LoRA are the adapters that the model has for the call, of those that it was loaded
+	// with (see [Adapted]); empty but not nil is the model alone. An LM that does not have
+	// them is a *[LoRAError].
+	LoRA []LoRA
+
 	// ThinkTokens lets a reasoning model think before it answers, in a block
 	// <think>...</think> of at most so many tokens, which MaxTokens does not count.
 	// Nothing is forced of what it thinks; the answer is held to the outputs' types as
@@ -59,6 +64,9 @@ func (s Scope) over(lower Scope) Scope {
 	s.Sampling = cmp.Or(s.Sampling, lower.Sampling)
 	s.Format = cmp.Or(s.Format, lower.Format)
 	s.MaxTokens = cmp.Or(s.MaxTokens, lower.MaxTokens)
+	if s.LoRA == nil {
+		s.LoRA = lower.LoRA
+	}
 	s.ThinkTokens = cmp.Or(s.ThinkTokens, lower.ThinkTokens)
 	s.CloseOnLimit = s.CloseOnLimit || lower.CloseOnLimit
 	s.Calibration = cmp.Or(s.Calibration, lower.Calibration)

@@ -14,6 +14,20 @@
 // specification's LlamaCppAdapter over it: a [Config] with sampling defaults,
 // retries, a token budget, a rate limit and a cache.
 //
+// # LoRA adapters
+//
+// [Options].LoRAs are loaded beside the model, and each call says which of them the model
+// is to have, its [cria.Scope] or, saved with a program, its [cria.PredictOptions]. Calls
+// with different adapters run at once.
+//
+//	lm, err := llamacpp.Load(ctx, "base.gguf", &llamacpp.Options{LoRAs: map[string]string{"sql": "sql.gguf"}})
+//	...
+//	ctx = cria.With(ctx, cria.Scope{LM: lm, LoRA: []cria.LoRA{{Name: "sql", Scale: 0.8}}})
+//
+// An adapter that does not fit the model, or is damaged, is an [engine.LoRAError] that says
+// where; models that run go on. llama.cpp's convert_lora_to_gguf.py makes such files of
+// adapters in PEFT's format.
+//
 // # From a request to tokens
 //
 // The conversation is rendered in the model's own chat template by package

@@ -31,6 +31,10 @@ type Options struct {
 	Slots         int // requests computed at once, at most 64; 0: [engine.DefaultSlots]
 	GPULayers     int // layers to put on a GPU; 0: none
 
+	// LoRAs are files with LoRA adapters for the model, in GGUF, by the names that calls
+	// choose them by: see [cria.Scope]. All are loaded with the model.
+	LoRAs map[string]string
+
 	// AsShipped loads the model's own file, even where [Load] would make and use a copy
 	// with weights of another type that this machine computes faster.
 	AsShipped bool
@@ -49,7 +53,7 @@ type Options struct {
 // [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. A model of the cache whose weights
 // compute slowly on a CPU is copied once, see [Options].AsShipped. Cancelling ctx stops
 // it at any point, but for the second or a few that making the copy takes. Errors are an [ErrBackend] for the libraries, an
-// [ErrModelNotLoaded] for the model, an [ErrConfig] for the options and an
+// [ErrModelNotLoaded] for the model and its adapters (an [engine.LoRAError]), an [ErrConfig] for the options and an
 // [ErrOther] for a cache directory that cannot be written.
 func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) {
 	if opts == nil {
@@ -138,6 +142,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		Threads:       opts.Threads,
 		Slots:         opts.Slots,
 		GPULayers:     opts.GPULayers,
+		LoRAs:         opts.LoRAs,
 		Logger:        opts.Logger,
 	})
 	if err != nil {
@@ -161,7 +166,7 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) }),
 		ends:       sync.OnceValues(func() ([]llama.Token, error) { return endTokens(e.Vocab()) }),
 	}
-	m.identity = sync.OnceValue(m.identify)
+	m.identity, m.loras = sync.OnceValue(m.identify), sync.OnceValue(m.digestLoRAs)
 	go m.vocabulary()
 	return m, nil
 }

@@ -33,8 +33,9 @@ type LoadedModel struct {
 
 	ends func() ([]llama.Token, error) // tokens that end a line, or the model's turn
 
-	identity func() string     // see Identity
-	parts    map[string]string // of the identity, set with it
+	identity func() string            // see Identity
+	parts    map[string]string        // of the identity, set with it
+	loras    func() map[string]string // see LoRAs
 
 	log *slog.Logger
 }
@@ -106,6 +107,7 @@ func (m *LoadedModel) generate(ctx context.Context, prompt []llama.Token, output
 			MaxTokens: maxTokens(req.MaxTokens),
 			Sampling:  sampling(req.Sampling),
 			Stop:      req.Stop,
+			LoRA:      engineLoRAs(req.LoRA),
 			Salt:      req.Salt,
 		}
 		var matcher *grammar.Matcher

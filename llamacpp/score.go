@@ -16,11 +16,11 @@ func (m *LoadedModel) Score(ctx context.Context, req *cria.Request, replies []st
 	if err != nil {
 		return nil, err
 	}
-	return m.score(ctx, prompt, req.Salt, replies)
+	return m.score(ctx, prompt, req, replies)
 }
 
-// score scores replies to a prompt that is already made.
-func (m *LoadedModel) score(ctx context.Context, prompt []llama.Token, salt string, replies []string) (_ *cria.Scores, err error) {
+// score scores replies to a request whose prompt is already made.
+func (m *LoadedModel) score(ctx context.Context, prompt []llama.Token, req *cria.Request, replies []string) (_ *cria.Scores, err error) {
 	options := make([][]llama.Token, len(replies))
 	for i, reply := range replies {
 		if options[i], err = m.engine.Vocab().EncodeContinuation(reply); err != nil {
@@ -31,7 +31,7 @@ func (m *LoadedModel) score(ctx context.Context, prompt []llama.Token, salt stri
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.engine.Score(ctx, &engine.ScoreRequest{Prompt: prompt, Options: options, Ends: ends, Salt: salt})
+	s, err := m.engine.Score(ctx, &engine.ScoreRequest{Prompt: prompt, Options: options, Ends: ends, LoRA: engineLoRAs(req.LoRA), Salt: req.Salt})
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -64,7 +64,7 @@ func (a attempts) Score(ctx context.Context, req *cria.Request, replies []string
 		defer func() { a.budget.settle(len(prompt)+1, used) }()
 	}
 	err = a.retry(ctx, func(func(cria.Chunk, error) bool) (err error) {
-		if s, err = a.model.score(ctx, prompt, req.Salt, replies); err == nil {
+		if s, err = a.model.score(ctx, prompt, req, replies); err == nil {
 			used = s.Usage.TotalTokens()
 		}
 		return err
