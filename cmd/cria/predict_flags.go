@@ -18,6 +18,7 @@ type predictFlags struct {
 	*globals
 	constraint constraintFlags
 	choice     choiceFlags
+	lora       loraFlags
 
 	model        string
 	instructions string
@@ -50,6 +51,7 @@ func (f *predictFlags) add(cmd *cobra.Command, cache cria.CachePolicy) {
 	flags.StringVar(&f.format, "format", "", "how the reply is written: lines (name: value), json (an object), markers ([[ ## name ## ]], values of several lines), tags (<name>, the same) or completion (lines in one text without turns, for base models) (default: lines; completion if the model has no chat template)")
 	f.constraint.add(flags)
 	f.choice.add(flags)
+	f.lora.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "chat template to use instead of the model's own: its text, the name of a built-in one, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
 	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
@@ -127,6 +129,9 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 	if err := cria.CachePolicy(f.cache).Validate(); err != nil || f.cache == "" {
 		return fmt.Errorf("--cache %q is not on, off or read-only", f.cache)
 	}
+	if _, err := f.lora.used(); err != nil {
+		return err
+	}
 	if _, err := cria.OutputFormat(f.format).Adapter(false); err != nil {
 		return fmt.Errorf("--format: %w", err)
 	}
@@ -140,20 +145,30 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 }
 
 func (f *predictFlags) predictor(sig *cria.Signature) (*cria.Predictor, error) {
+	loras, err := f.lora.used()
+	if err != nil {
+		return nil, err
+	}
 	return cria.NewPredictor(sig, &cria.PredictOptions{
 		Format:       cria.OutputFormat(f.format),
 		Sampling:     &f.sampling,
 		MaxTokens:    f.maxTokens,
+		LoRA:         loras,
 		ThinkTokens:  f.think,
 		CloseOnLimit: f.closeOnLimit,
 	})
 }
 
 func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) {
+	loras, err := f.lora.files()
+	if err != nil {
+		return nil, err
+	}
 	return llamacpp.Load(ctx, f.model, &llamacpp.Options{
 		Hub:           f.hubOptions(),
 		ContextLength: f.contextLength,
 		Threads:       f.threads,
+		LoRAs:         loras,
 		AsShipped:     f.asShipped,
 		Slots:         f.slots,
 		ChatTemplate:  f.chatTemplate,
