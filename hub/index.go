@@ -18,7 +18,7 @@ import (
 
 // An index is what index.json holds.
 type index struct {
-	Libraries map[string]entry `json:"libraries"` // by GOOS/GOARCH
+	Libraries map[string]entry `json:"libraries"` // by GOOS/GOARCH, and the name of a backend behind it
 	Models    map[string]entry `json:"models"`    // by reference
 	Copies    map[string]entry `json:"copies"`    // by model's digest/kind
 }

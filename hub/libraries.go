@@ -34,39 +34,71 @@ func (h *Hub) Libraries(ctx context.Context) (*Libraries, error) {
 		}
 		return &Libraries{Files: files, Dir: filepath.Dir(files.Llama), Source: "folder " + dir}, nil
 	}
-	if l := h.cachedLibraries(); l != nil {
-		return l, nil
-	}
-	const what = "llama.cpp libraries for " + runtime.GOOS + "/" + runtime.GOARCH
-	sources := h.platform.sources()
-	if len(sources) == 0 {
-		return nil, fmt.Errorf("no prebuilt %s are known: build llama.cpp and name its folder with CRIA_LLAMA_DIR", what)
-	}
-	if h.opts.Offline {
-		return nil, fmt.Errorf("%s are not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline), or set CRIA_LLAMA_DIR", what, ErrOffline)
-	}
-	w, err := h.begin(ctx, what)
+	e, err := h.librarySet(ctx, &librarySet{
+		key:     host,
+		what:    "llama.cpp libraries for " + host,
+		sources: h.platform.sources(),
+		keep:    func(name string) bool { return isLibrary(runtime.GOOS, name) },
+		check: func(dir string) error {
+			_, err := FindLibraries(dir)
+			return err
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer w.end()
-	if l := h.cachedLibraries(); l != nil {
-		return l, nil // another process was faster
+	dir := h.cache.path("libraries", e.Digest)
+	files, err := FindLibraries(dir)
+	if err != nil {
+		return nil, err
 	}
-	failed := &FetchError{What: what, Hint: "check the connection and try again, or build llama.cpp and name its folder with CRIA_LLAMA_DIR"}
-	for _, s := range sources {
-		l, err := h.fetchLibraries(ctx, w, s)
+	return &Libraries{Files: files, Dir: dir, Release: e.Release, Source: e.Source}, nil
+}
+
+const host = runtime.GOOS + "/" + runtime.GOARCH
+
+// A librarySet is libraries that are fetched together.
+type librarySet struct {
+	key     string // in the index
+	what    string // for people
+	sources []librarySource
+	keep    func(name string) bool // whether a file of the archive is wanted
+	check   func(dir string) error // whether what came out of it is whole
+}
+
+// librarySet returns cached libraries, or fetches them.
+func (h *Hub) librarySet(ctx context.Context, s *librarySet) (entry, error) {
+	if e, ok := h.cachedSet(s); ok {
+		return e, nil
+	}
+	if len(s.sources) == 0 {
+		return entry{}, fmt.Errorf("no prebuilt %s are known: build llama.cpp and name its folder with CRIA_LLAMA_DIR", s.what)
+	}
+	if h.opts.Offline {
+		return entry{}, fmt.Errorf("%s are not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline), or set CRIA_LLAMA_DIR", s.what, ErrOffline)
+	}
+	w, err := h.begin(ctx, s.what)
+	if err != nil {
+		return entry{}, err
+	}
+	defer w.end()
+	if e, ok := h.cachedSet(s); ok {
+		return e, nil // another process was faster
+	}
+	failed := &FetchError{What: s.what, Hint: "check the connection and try again, or build llama.cpp and name its folder with CRIA_LLAMA_DIR"}
+	for _, source := range s.sources {
+		e, err := h.fetchSet(ctx, w, s, source)
 		if err == nil {
 			w.finish()
-			return l, nil
+			return e, nil
 		}
 		if final(ctx, err) {
-			return nil, fmt.Errorf("fetching %s from %s: %w", what, s, err)
+			return entry{}, fmt.Errorf("fetching %s from %s: %w", s.what, source, err)
 		}
-		h.log.Warn("source passed over", "source", s.String(), "err", err)
-		failed.Attempts = append(failed.Attempts, Attempt{s.String(), err})
+		h.log.Warn("source passed over", "source", source.String(), "err", err)
+		failed.Attempts = append(failed.Attempts, Attempt{source.String(), err})
 	}
-	return nil, failed
+	return entry{}, failed
 }
 
 // A librarySource can put an archive with libraries into a work folder.
@@ -111,78 +143,63 @@ func (a *releaseArchive) pinned() (digest, release string) { return a.sha256, a.
 func (a *releaseArchive) unpacked() int64                  { return 10*a.size + 1<<20 } // programs shrink to a third
 func (a *releaseArchive) room() int64                      { return 4 * a.size }
 
-// fetchLibraries gets one source's archive, verifies it, unpacks what is
-// needed and publishes it.
-func (h *Hub) fetchLibraries(ctx context.Context, w *work, s librarySource) (*Libraries, error) {
-	if err := h.cache.room(s.room()); err != nil {
-		return nil, err
+// fetchSet gets one source's archive, verifies it, unpacks what is needed and publishes
+// it.
+func (h *Hub) fetchSet(ctx context.Context, w *work, s *librarySet, source librarySource) (e entry, err error) {
+	if err := h.cache.room(source.room()); err != nil {
+		return e, err
 	}
-	archive, err := s.fetch(ctx, h, w)
+	archive, err := source.fetch(ctx, h, w)
 	if err != nil {
-		return nil, h.cache.disk(err)
+		return e, h.cache.disk(err)
 	}
-	want, release := s.pinned()
+	want, release := source.pinned()
 	digest, _, err := hashFile(ctx, archive, silentTask{})
 	if err != nil {
-		return nil, h.cache.disk(err)
+		return e, h.cache.disk(err)
 	}
 	if digest != want {
-		return nil, &DigestError{filepath.Base(archive), want, digest}
+		return e, &DigestError{filepath.Base(archive), want, digest}
 	}
 	dir, err := w.mkdir("libraries")
 	if err != nil {
-		return nil, err
+		return e, err
 	}
-	unpack := unpacking{dir: dir, limit: s.unpacked(), keep: func(name string) bool {
-		return isLibrary(runtime.GOOS, name) || strings.HasPrefix(strings.ToUpper(name), "LICENSE")
+	unpack := unpacking{dir: dir, limit: source.unpacked(), keep: func(name string) bool {
+		return s.keep(name) || strings.HasPrefix(strings.ToUpper(name), "LICENSE")
 	}}
 	if err := unpack.archive(ctx, archive); err != nil {
-		return nil, h.cache.disk(fmt.Errorf("unpacking %s: %w", filepath.Base(archive), err))
+		return e, h.cache.disk(fmt.Errorf("unpacking %s: %w", filepath.Base(archive), err))
 	}
-	if _, err := FindLibraries(dir); err != nil {
-		return nil, err
+	if err := s.check(dir); err != nil {
+		return e, err
 	}
-	e := entry{Digest: digest, Source: s.String(), Release: release, Trust: TrustPinned, Fetched: time.Now().UTC()}
+	e = entry{Digest: digest, Source: source.String(), Release: release, Trust: TrustPinned, Fetched: time.Now().UTC()}
 	for _, name := range unpack.names {
 		e.Files = append(e.Files, stored{Name: name})
 	}
 	if dir, err = w.publish(dir, "libraries", digest); err != nil {
-		return nil, err
+		return e, err
 	}
 	if err := e.restat(dir); err != nil {
-		return nil, h.cache.disk(err)
+		return e, h.cache.disk(err)
 	}
-	err = h.cache.updateIndex(ctx, func(x *index) { x.Libraries[runtime.GOOS+"/"+runtime.GOARCH] = e })
-	if err != nil {
-		return nil, err
-	}
-	return h.libraries(e)
+	return e, h.cache.updateIndex(ctx, func(x *index) { x.Libraries[s.key] = e })
 }
 
-// cachedLibraries returns nil if the cache has no libraries, or others than
-// this version of cria knows, or changed ones.
-func (h *Hub) cachedLibraries() *Libraries {
-	e, ok := h.cache.readIndex().Libraries[runtime.GOOS+"/"+runtime.GOARCH]
+// cachedSet reports false if the cache has no such libraries, or others than this version
+// of cria knows, or changed ones.
+func (h *Hub) cachedSet(s *librarySet) (entry, bool) {
+	e, ok := h.cache.readIndex().Libraries[s.key]
 	if !ok || !e.intact(h.cache.path("libraries", e.Digest)) {
-		return nil
+		return entry{}, false
 	}
-	for _, s := range h.platform.sources() {
-		if digest, _ := s.pinned(); digest == e.Digest {
-			if l, err := h.libraries(e); err == nil {
-				return l
-			}
+	for _, source := range s.sources {
+		if digest, _ := source.pinned(); digest == e.Digest {
+			return e, true
 		}
 	}
-	return nil
-}
-
-func (h *Hub) libraries(e entry) (*Libraries, error) {
-	dir := h.cache.path("libraries", e.Digest)
-	files, err := FindLibraries(dir)
-	if err != nil {
-		return nil, err
-	}
-	return &Libraries{Files: files, Dir: dir, Release: e.Release, Source: e.Source}, nil
+	return entry{}, false
 }
 
 // begin is cache.begin, with a word to the user when another process is
