@@ -23,6 +23,8 @@ var loaded struct {
 	mu   sync.Mutex
 	ok   bool
 	info Info
+
+	backends map[string]bool // by path
 }
 
 // Load opens the libraries and makes the package usable. It may be called from
@@ -37,7 +39,7 @@ var loaded struct {
 //
 // Load removes GGML_BACKEND_PATH from the environment that C sees (it names a
 // further library to load) and sets GGML_NO_BACKTRACE there (ggml would attach
-// a debugger when it aborts). It loads no backend but the CPU's, and never the
+// a debugger when it aborts). It loads no backend but the CPU's (see [LoadBackend]), and never the
 // libraries that happen to lie in the program's or the current folder.
 func Load(f Files) error {
 	loaded.mu.Lock()

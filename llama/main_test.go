@@ -16,10 +16,18 @@ import (
 // and exit.
 const childEnv = "CRIA_TEST_LOAD"
 
+// backendEnv names a library that the child loads twice as a backend.
+const backendEnv = "CRIA_TEST_BACKEND"
+
 func TestMain(m *testing.M) {
 	if list, ok := os.LookupEnv(childEnv); ok {
 		paths := strings.Split(list, "\n")
 		fmt.Println(llama.Load(llama.Files{Llama: paths[0], GGML: paths[1], Base: paths[2], CPU: paths[3:]}))
+		if path := os.Getenv(backendEnv); path != "" {
+			for range 2 {
+				fmt.Println(llama.LoadBackend(path), len(llama.Devices()))
+			}
+		}
 		os.Exit(0)
 	}
 	code := testmodel.Main(m)
