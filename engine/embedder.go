@@ -81,7 +81,7 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 		return nil, err
 	}
 	start := time.Now()
-	m, err := load(ctx, path, o.Threads, o.GPULayers)
+	m, err := load(ctx, path, &Options{Threads: o.Threads, GPULayers: o.GPULayers})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,8 +63,25 @@ type Options struct {
 	// BatchSize is the most tokens computed at once. If zero, [DefaultBatchSize].
 	BatchSize int
 
-	// GPULayers is how many layers are put on a GPU; 0 is none.
+	// GPULayers is how many layers are put on GPUs, the output counted as one; 0 is none,
+	// and then no GPU computes at all.
 	GPULayers int
+
+	// Devices names the GPUs that get layers, as [llama.Device.Name] does. If there are
+	// none, llama.cpp chooses among all.
+	Devices []string
+
+	// Split is the share of the layers of each of Devices. If there is none, they are
+	// shared in proportion to the free memory.
+	Split []float32
+
+	// KV is the type of cached keys and values: F16, which the zero value means, or Q8_0,
+	// which takes half of the memory and needs FlashAttention.
+	KV gguf.TensorType
+
+	// FlashAttention is whether attention is computed without its matrix in memory. If
+	// nil, llama.cpp does so where the device can.
+	FlashAttention *bool
 
 	// Poll says how long threads without work spin before they sleep, 0 (not at
 	// all) to 100. If nil, [DefaultPoll]. Libraries built with OpenMP do not look
@@ -124,7 +143,7 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 		return nil, err
 	}
 	start := time.Now()
-	m, err := load(ctx, path, o.Threads, o.GPULayers)
+	m, err := load(ctx, path, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -151,9 +170,8 @@ type loaded struct {
 	adapters adapters
 }
 
-// load loads the model in the file at path. The number of threads is one that was
-// asked for, or 0.
-func load(ctx context.Context, path string, threads, gpuLayers int) (*loaded, error) {
+// load loads the model in the file at path.
+func load(ctx context.Context, path string, o *Options) (*loaded, error) {
 	if _, ok := llama.Loaded(); !ok {
 		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
 	}
@@ -166,10 +184,14 @@ func load(ctx context.Context, path string, threads, gpuLayers int) (*loaded, er
 	if err != nil {
 		return nil, fmt.Errorf("engine: model: %w", err)
 	}
-	gov := newGovernor(cmp.Or(threads, DefaultThreads()), threads != 0)
+	devices, err := o.devices()
+	if err != nil {
+		return nil, err
+	}
+	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
 	p := llama.DefaultModelParams()
-	p.NGPULayers = int32(gpuLayers)
-	model, err := llama.LoadModel(paths[0], p, func(float32) bool { return ctx.Err() == nil })
+	p.NGPULayers = int32(o.GPULayers)
+	model, err := llama.LoadModelOn(paths[0], p, devices, o.Split, func(float32) bool { return ctx.Err() == nil })
 	m := &loaded{model: model, files: files, gov: gov}
 	if ctx.Err() != nil {
 		err = ctx.Err()
@@ -239,6 +261,12 @@ func (o *Options) setDefaults() error {
 		return &OptionError{"Poll", fmt.Sprintf("%d is not in 0 to 100", poll)}
 	}
 	o.Poll = &poll
+	if o.KV != 0 && o.KV != gguf.F16 && o.KV != gguf.Q8_0 {
+		return &OptionError{"KV", fmt.Sprintf("%v is neither F16 nor Q8_0", o.KV)}
+	}
+	if len(o.Split) > 0 && len(o.Split) != len(o.Devices) {
+		return &OptionError{"Split", fmt.Sprintf("%d shares for %d devices", len(o.Split), len(o.Devices))}
+	}
 	if _, ok := o.LoRAs[""]; ok {
 		return &OptionError{"LoRAs", "an adapter has no name"}
 	}
@@ -246,6 +274,27 @@ func (o *Options) setDefaults() error {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return nil
+}
+
+// devices are those of the options that get layers: nil is llama.cpp's choice.
+func (o *Options) devices() ([]llama.Device, error) {
+	if o.GPULayers == 0 {
+		return []llama.Device{}, nil
+	}
+	var list []llama.Device
+	all := llama.Devices()
+	for _, name := range o.Devices {
+		i := slices.IndexFunc(all, func(d llama.Device) bool { return d.Name() == name })
+		if i < 0 {
+			var names []string
+			for _, d := range all {
+				names = append(names, d.Name())
+			}
+			return nil, &OptionError{"Devices", fmt.Sprintf("llama.cpp has no device %q; it has %s", name, strings.Join(names, ", "))}
+		}
+		list = append(list, all[i])
+	}
+	return list, nil
 }
 
 // newEngine makes everything that belongs to a loaded model. On failure it
@@ -277,6 +326,15 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	p := llama.DefaultContextParams()
 	p.NBatch = uint32(min(o.BatchSize, mostCells))
 	p.NUbatch = min(p.NUbatch, p.NBatch)
+	if o.KV != 0 {
+		p.TypeK, p.TypeV = int32(o.KV), int32(o.KV)
+	}
+	if o.FlashAttention != nil {
+		p.FlashAttnType = 0
+		if *o.FlashAttention {
+			p.FlashAttnType = 1
+		}
+	}
 	p.NSeqMax = uint32(sequences)
 	p.NOutputsMax = uint32(max(maxRows, sequences))
 	p.KVUnified = true

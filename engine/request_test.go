@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"testing"
+
+	"github.com/cria-lm/cria/gguf"
 )
 
 func TestRequestCheck(t *testing.T) {
@@ -96,7 +98,7 @@ func TestOptionsDefaults(t *testing.T) {
 	poll := 101
 	for field, o := range map[string]Options{
 		"ContextLength": {ContextLength: 1 << 25}, "Threads": {Threads: 1000},
-		"BatchSize": {BatchSize: -1}, "GPULayers": {GPULayers: -1}, "QueueLength": {QueueLength: -1}, "Poll": {Poll: &poll},
+		"BatchSize": {BatchSize: -1}, "GPULayers": {GPULayers: -1}, "KV": {KV: gguf.Q4_0}, "Split": {Split: []float32{1}}, "QueueLength": {QueueLength: -1}, "Poll": {Poll: &poll},
 	} {
 		var bad *OptionError
 		if err := o.setDefaults(); !errors.As(err, &bad) || bad.Field != field {

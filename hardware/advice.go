@@ -136,6 +136,13 @@ func (m Machine) vulkanAdvice(g GPU) (advice []Advice) {
 	if m.OS != "linux" {
 		return advice // Windows finds its drivers itself
 	}
+	// Without it the driver makes no instance (seen with NVIDIA's 580 on a server).
+	if egl := librariesOf(m.OS).egl; g.Vendor == NVIDIA && !m.Drivers.Has(egl) {
+		advice = append(advice, Advice{
+			Backend: BackendVulkan, Problem: g.here() + ", but " + egl + ", which its Vulkan driver needs, is not",
+			Do: "install libegl1 (Debian, Ubuntu), libglvnd-egl (Fedora, RHEL) or libglvnd (Arch, openSUSE)",
+		})
+	}
 	if a := m.icdAdvice(g); a != nil {
 		advice = append(advice, *a)
 	}

@@ -17,7 +17,7 @@ func ready(v Vendor) Machine {
 		GPUs: []GPU{g},
 		Drivers: Drivers{
 			NVIDIA:    "580.10",
-			Libraries: []Library{{"libvulkan.so.1", ""}, {"libcuda.so.1", ""}, {"libcudart.so.13", ""}, {"libcublas.so.13", ""}},
+			Libraries: []Library{{"libvulkan.so.1", ""}, {"libEGL.so.1", ""}, {"libcuda.so.1", ""}, {"libcudart.so.13", ""}, {"libcublas.so.13", ""}},
 			Vulkan:    []ICD{{Manifest: "/m.json", Library: "lib.so", Vendor: v, Found: true, Searched: true}},
 		},
 	}
@@ -50,6 +50,8 @@ func TestMissing(t *testing.T) {
 		"another's driver":     {Arm, func(m *Machine) { m.Drivers.Vulkan[0].Vendor = "" }, []string{"no Vulkan driver for it is: install mesa"}, "[cpu]"},
 		"half a driver":        {NVIDIA, func(m *Machine) { m.Drivers.Vulkan[0].Found = false }, []string{"not whole: /m.json names lib.so, which is not here: install the graphics part of NVIDIA's driver"}, "[cuda cpu]"},
 		"driver elsewhere":     {NVIDIA, func(m *Machine) { m.Drivers.Vulkan[0].Searched = false }, []string{"set VK_DRIVER_FILES=/m.json"}, "[cuda cpu]"},
+		"no EGL":               {NVIDIA, func(m *Machine) { m.Drivers.drop("libEGL.so.1") }, []string{"libEGL.so.1, which its Vulkan driver needs, is not: install libegl1"}, "[cuda cpu]"},
+		"no EGL, not needed":   {AMD, func(m *Machine) { m.Drivers.drop("libEGL.so.1") }, []string{"shows no device"}, "[vulkan cpu]"},
 		"nothing of Vulkan":    {NVIDIA, func(m *Machine) { m.Drivers.drop("libvulkan.so.1"); m.Drivers.Vulkan = nil }, []string{"Vulkan's loader", "no Vulkan driver"}, "[cuda cpu]"},
 		"no kernel driver":     {NVIDIA, func(m *Machine) { m.GPUs[0].Driver, m.GPUs[0].Nodes = "", nil }, []string{"no driver of the kernel has it: install NVIDIA's driver"}, "[cpu]"},
 		"no module":            {AMD, func(m *Machine) { m.GPUs[0].Driver = "" }, []string{"modprobe amdgpu"}, "[cpu]"},
@@ -112,7 +114,7 @@ func TestMissingOfTrees(t *testing.T) {
 	for name, want := range map[string][]string{
 		"laptop-hybrid": {"this user may not open /dev/dri/renderD128"},
 		"two-h200":      {"with all that Vulkan needs", "/dev/nvidia* is missing"},
-		"sandbox-h200":  {"libvulkan.so.1, Vulkan's loader, is not", "set VK_DRIVER_FILES=/usr/local/nvidia/", "libcudart.so.13"},
+		"sandbox-h200":  {"libvulkan.so.1, Vulkan's loader, is not", "libEGL.so.1, which", "set VK_DRIVER_FILES=/usr/local/nvidia/", "libcudart.so.13"},
 		"amd":           {"libvulkan.so.1, Vulkan's loader, is not"},
 		"container-v2":  nil,
 	} {

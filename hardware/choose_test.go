@@ -139,6 +139,8 @@ func TestChooseRefuses(t *testing.T) {
 	small := Machine{OS: "linux", Memory: Memory{Total: 4 * gib, Available: 3 * gib}}
 	odd := model135M
 	odd.QuantizedKV = false
+	noRuntime := readMachine(t, "gpu-ready")
+	noRuntime.Drivers.drop("libcudart.so.13")
 	for name, tt := range map[string]struct {
 		machine Machine
 		model   testModel
@@ -154,7 +156,7 @@ func TestChooseRefuses(t *testing.T) {
 		"no such flash":        {cpu, model8B, Request{FlashAttention: "yes"}, "FlashAttention", "none of auto"},
 		"no Vulkan":            {cpu, model8B, Request{Backend: BackendVulkan}, "Backend", "Vulkan cannot be used: llama.cpp shows no device for it; it has [CPU]"},
 		"Vulkan's loader":      {readMachine(t, "gpu-without-loader"), model8B, Request{Backend: BackendVulkan}, "Backend", "install libvulkan1"},
-		"CUDA's runtime":       {readMachine(t, "gpu-ready"), model8B, Request{Backend: BackendCUDA}, "Backend", "install CUDA 13's runtime"},
+		"CUDA's runtime":       {noRuntime, model8B, Request{Backend: BackendCUDA}, "Backend", "install CUDA 13's runtime"},
 		"no such backend":      {readMachine(t, "gpu-ready"), model8B, Request{Backend: "abacus"}, "Backend", "it has [CPU Vulkan]"},
 		"not a layer":          {gpuMachine(BackendVulkan, KindGPU, gib/2), model8B, Request{Backend: BackendVulkan}, "Backend", "not one layer fits"},
 		"too large":            {cpu, model405B, Request{}, "", "it takes 223 GiB of memory, and 59 GiB are free for it (1.0 GiB are kept for others): take a smaller model"},

@@ -8,6 +8,7 @@ import (
 // sharedLibraries are the names of what backends are linked with on one system.
 type sharedLibraries struct {
 	vulkan  string        // Vulkan's loader
+	egl     string        // what NVIDIA's Vulkan driver opens besides; empty: nothing
 	cuda    string        // CUDA's driver
 	runtime []cudaRelease // what is needed beside it, the preferred release first
 }
@@ -24,12 +25,12 @@ type cudaRelease struct {
 // prebuilt libraries: 13 of llama.cpp's, 12 of their fallback for older GPUs.
 func librariesOf(goos string) sharedLibraries {
 	if goos == "windows" {
-		return sharedLibraries{"vulkan-1.dll", "nvcuda.dll", []cudaRelease{
+		return sharedLibraries{"vulkan-1.dll", "", "nvcuda.dll", []cudaRelease{
 			{"13", []string{"cudart64_13.dll", "cublas64_13.dll"}, 580},
 			{"12", []string{"cudart64_12.dll", "cublas64_12.dll"}, 525},
 		}}
 	}
-	return sharedLibraries{"libvulkan.so.1", "libcuda.so.1", []cudaRelease{
+	return sharedLibraries{"libvulkan.so.1", "libEGL.so.1", "libcuda.so.1", []cudaRelease{
 		{"13", []string{"libcudart.so.13", "libcublas.so.13"}, 580},
 		{"12", []string{"libcudart.so.12", "libcublas.so.12"}, 525},
 	}}

@@ -194,6 +194,9 @@ const (
 	BackendMetal  Backend = "metal"
 )
 
+// Backends are all that are chosen among.
+var Backends = []Backend{BackendCPU, BackendVulkan, BackendCUDA, BackendMetal}
+
 // Title is the backend's name as its makers write it.
 func (b Backend) Title() string {
 	switch b {

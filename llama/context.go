@@ -36,9 +36,9 @@ func NewContext(m *Model, p ContextParams) (*Context, error) {
 	}
 	errs := captureErrors()
 	h := callByValue(c.contextInit, m.handle(), uintptr(unsafe.Pointer(&p)), unsafe.Sizeof(p))
-	why := errs.stop()
+	why := errs.failed()
 	if h == 0 {
-		return nil, fmt.Errorf("llama: a context of %d cells cannot be made: %s", p.NCtx, why)
+		return nil, fmt.Errorf("llama: a context of %d cells cannot be made: %w", p.NCtx, why)
 	}
 	m.contexts.Add(1)
 	ctx := &Context{h: h, model: m, nVocab: m.vocab.n, nRows: p.rows(m), nPos: math.MaxInt}

@@ -2,6 +2,8 @@ package llama
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -188,6 +190,20 @@ func (c *errorCapture) add(line logLine) {
 	if line.level == logError && len(c.lines) < maxCaptured {
 		c.lines = append(c.lines, strings.TrimSpace(line.text))
 	}
+}
+
+// ErrMemory is wrapped by the errors of models and contexts for which a device or the
+// machine had not enough memory left.
+var ErrMemory = errors.New("not enough memory")
+
+// failed is stop as an error, which wraps [ErrMemory] if memory could not be had: ggml's
+// backends then log that a buffer cannot be allocated.
+func (c *errorCapture) failed() error {
+	why := c.stop()
+	if strings.Contains(why, "allocate") {
+		return fmt.Errorf("%w: %s", ErrMemory, why)
+	}
+	return errors.New(why)
 }
 
 // stop ends the capture and returns what was caught, as one line.

@@ -27,11 +27,39 @@ type Model struct {
 // with the part done (0 to 1; always 0 on Windows); when it returns false the
 // load is given up and LoadModel returns [ErrCancelled].
 func LoadModel(path string, p ModelParams, progress func(float32) bool) (*Model, error) {
+	return LoadModelOn(path, p, nil, nil, progress)
+}
+
+// LoadModelOn is [LoadModel] with the devices that may get layers, and the share of each,
+// in place of those of p. Nil devices are all that there are; an empty list is the CPU
+// alone. No shares are in proportion to the devices' free memory.
+func LoadModelOn(path string, p ModelParams, devices []Device, split []float32, progress func(float32) bool) (*Model, error) {
+	if len(split) > maxDevices || len(split) > 0 && len(split) != len(devices) {
+		return nil, fmt.Errorf("llama: %d shares for %d devices", len(split), len(devices))
+	}
 	file := cString(path)
+	var list []uintptr // ends with a zero
+	if devices != nil {
+		list = make([]uintptr, len(devices)+1)
+		for i, d := range devices {
+			list[i] = d.h
+		}
+		p.Devices = uintptr(unsafe.Pointer(&list[0]))
+	}
+	shares := make([]float32, maxDevices) // llama.cpp reads so many
+	if len(split) > 0 {
+		copy(shares, split)
+		p.TensorSplit = uintptr(unsafe.Pointer(&shares[0]))
+	}
+	defer runtime.KeepAlive(list)
+	defer runtime.KeepAlive(shares)
 	return loadModel(path, p, progress, func(p *ModelParams) uintptr {
 		return callByValue(c.modelLoad, uintptr(unsafe.Pointer(&file[0])), uintptr(unsafe.Pointer(p)), unsafe.Sizeof(*p))
 	})
 }
+
+// maxDevices is llama_max_devices.
+const maxDevices = 16
 
 // LoadModelSplits is [LoadModel] for a model in several files, in their order.
 func LoadModelSplits(paths []string, p ModelParams, progress func(float32) bool) (*Model, error) {
@@ -74,12 +102,12 @@ func loadModel(path string, p ModelParams, progress func(float32) bool, load fun
 	p.progressCallback, p.progressUserData = progressCallback(), id
 	errs := captureErrors()
 	h := load(&p)
-	why := errs.stop()
+	why := errs.failed()
 	if h == 0 && cancelled {
 		return nil, ErrCancelled
 	}
 	if h == 0 {
-		return nil, fmt.Errorf("llama: %s: the model cannot be loaded: %s", path, why)
+		return nil, fmt.Errorf("llama: %s: the model cannot be loaded: %w", path, why)
 	}
 	m := &Model{h: h, vocabOnly: p.VocabOnly}
 	m.vocab = newVocab(m, call1(c.modelVocab, h))

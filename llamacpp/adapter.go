@@ -69,7 +69,7 @@ func NewAdapter(model *LoadedModel, config *Config) (*Adapter, error) {
 // Name returns the configuration's model name.
 func (a *Adapter) Name() string { return a.config.ModelName }
 
-// GPULayers returns how many of the model's layers were asked to be on a GPU.
+// GPULayers returns how many of the model's layers are on GPUs.
 func (a *Adapter) GPULayers() int { return a.model.GPULayers() }
 
 // Config returns the configuration.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
 )
@@ -14,7 +15,7 @@ import (
 // EmbedderOptions are the settings of [LoadEmbedder]. Nil and zero fields mean
 // the defaults.
 type EmbedderOptions struct {
-	// Hub is as in [Options], as are AsShipped, Threads, GPULayers and Logger.
+	// Hub is as in [Options], as are AsShipped, Threads and Logger.
 	Hub       *hub.Options
 	AsShipped bool
 
@@ -23,7 +24,7 @@ type EmbedderOptions struct {
 	Normalize bool           // scale every embedding to length 1
 
 	Threads   int
-	GPULayers int
+	GPULayers int // to put on GPUs; 0: none
 	Logger    *slog.Logger
 }
 
@@ -45,10 +46,22 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 	if opts == nil {
 		opts = &EmbedderOptions{}
 	}
-	path, err := fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
+	backend := hardware.BackendCPU
+	if opts.GPULayers > 0 {
+		backend = ""
+	}
+	h, file, err := fetch(ctx, ref, opts.Hub, backend, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
+	path := file.Path
+	if !opts.AsShipped && opts.GPULayers == 0 {
+		if path, err = requantized(ctx, h, file, opts.Logger); err != nil {
+			return nil, err
+		}
+	}
+	registry.RLock()
+	defer registry.RUnlock()
 	e, err := engine.LoadEmbedder(ctx, path, &engine.EmbedderOptions{
 		MaxLength: opts.MaxLength,
 		Pooling:   opts.Pooling,

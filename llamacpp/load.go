@@ -16,6 +16,7 @@ import (
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/grammar"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
 )
@@ -29,7 +30,11 @@ type Options struct {
 	ContextLength int // tokens of a prompt and its reply together; 0: see [engine.Options]
 	Threads       int // for computing on the CPU; 0: one for each physical core, fewer while other processes are busy
 	Slots         int // requests computed at once, at most 64; 0: [engine.DefaultSlots]
-	GPULayers     int // layers to put on a GPU; 0: none
+	GPULayers     int // most layers to put on GPUs, the output counted as one; 0: as many as fit
+
+	// Backend computes: Vulkan, CUDA, Metal or the CPU. Empty: the GPU that is here, by
+	// Vulkan or Metal, and the CPU where there is none. See [LoadedModel.Plan].
+	Backend hardware.Backend
 
 	// LoRAs are files with LoRA adapters for the model, in GGUF, by the names that calls
 	// choose them by: see [cria.Scope]. All are loaded with the model.
@@ -59,11 +64,11 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	if opts == nil {
 		opts = &Options{}
 	}
-	path, err := Prepare(ctx, ref, opts)
+	path, plan, err := prepare(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, named(ref), path, opts)
+	return open(ctx, named(ref), path, plan, opts)
 }
 
 // Prepare does what [Load] does before it loads the model, so that a later Load needs
@@ -73,44 +78,71 @@ func Prepare(ctx context.Context, ref string, opts *Options) (path string, err e
 	if opts == nil {
 		opts = &Options{}
 	}
-	if err := opts.validate(); err != nil {
-		return "", wrap(ErrConfig, err)
+	path, _, err = prepare(ctx, ref, opts)
+	if errors.As(err, new(*hardware.FitError)) {
+		return path, nil // there may be room for it later
 	}
-	return fetch(ctx, ref, opts.Hub, !opts.AsShipped && opts.GPULayers == 0, opts.Logger)
+	return path, err
+}
+
+// prepare gets the libraries and a model's file, or the copy of it that is fastest on the
+// CPU if that computes, and plans how to load it. A model that does not fit is an error
+// that wraps a [*hardware.FitError], with its file.
+func prepare(ctx context.Context, ref string, opts *Options) (path string, plan hardware.Plan, err error) {
+	if err := opts.validate(); err != nil {
+		return "", plan, wrap(ErrConfig, err)
+	}
+	h, file, err := fetch(ctx, ref, opts.Hub, opts.Backend, opts.Logger)
+	if err != nil {
+		return "", plan, err
+	}
+	if plan, err = opts.plan(ctx, named(ref), file.Path); err != nil {
+		return file.Path, plan, err
+	}
+	if plan.Backend != hardware.BackendCPU || opts.AsShipped {
+		return file.Path, plan, nil
+	}
+	if path, err = requantized(ctx, h, file, opts.Logger); err != nil || path == file.Path {
+		return path, plan, err
+	}
+	plan, err = opts.plan(ctx, named(ref), path)
+	return path, plan, err
 }
 
 // named returns the model that a reference names.
 func named(ref string) string { return cmp.Or(ref, hub.DefaultModel) }
 
-// fetch gets a model's file, or the copy of it that is fastest on the CPU if copies are
-// allowed, and loads the libraries.
-func fetch(ctx context.Context, ref string, opts *hub.Options, copies bool, log *slog.Logger) (path string, err error) {
-	h, err := hub.New(opts)
-	if err != nil {
-		return "", wrap(ErrConfig, err)
+// fetch gets a model's file and loads the libraries.
+func fetch(ctx context.Context, ref string, opts *hub.Options, backend hardware.Backend, log *slog.Logger) (h *hub.Hub, file *hub.Model, err error) {
+	if h, err = hub.New(opts); err != nil {
+		return nil, nil, wrap(ErrConfig, err)
 	}
 	// The model comes first: an unknown name is then said before any download.
-	file, err := h.Model(ctx, named(ref))
-	if err != nil {
-		return "", wrapFetch(ErrModelNotLoaded, err)
+	if file, err = h.Model(ctx, named(ref)); err != nil {
+		return nil, nil, wrapFetch(ErrModelNotLoaded, err)
 	}
 	libs, err := h.Libraries(ctx)
 	if err != nil {
-		return "", wrapFetch(ErrBackend, err)
+		return nil, nil, wrapFetch(ErrBackend, err)
 	}
 	if err := checkModel(h, file.Digest, file.Paths); err != nil {
-		return "", wrap(ErrModelNotLoaded, err)
+		return nil, nil, wrap(ErrModelNotLoaded, err)
 	}
 	if log != nil {
 		llama.SetLogger(log)
 	}
 	if err := llama.Load(libs.Files); err != nil {
-		return "", wrap(ErrBackend, err)
+		return nil, nil, wrap(ErrBackend, err)
 	}
-	if !copies {
-		return file.Path, nil
+	switch err := LoadBackends(ctx, h, libs, backend); {
+	case ctx.Err() != nil:
+		return nil, nil, context.Cause(ctx)
+	case err != nil && backend != "":
+		return nil, nil, wrapFetch(ErrBackend, err)
+	case err != nil && log != nil:
+		log.Warn("the GPU is not used", "err", err)
 	}
-	return requantized(ctx, h, file, log)
+	return h, file, nil
 }
 
 func (o *Options) validate() error {
@@ -121,14 +153,16 @@ func (o *Options) validate() error {
 		return fmt.Errorf("threads %d is negative; 0 is the default", o.Threads)
 	case o.Slots < 0 || o.Slots > 64:
 		return fmt.Errorf("slots %d is not in 0 to 64; 0 is the default", o.Slots)
+	case o.Backend != "" && !slices.Contains(hardware.Backends, o.Backend):
+		return fmt.Errorf("backend %q is not known; there are %v, and the empty one for the best that is here", o.Backend, hardware.Backends)
 	case o.GPULayers < 0:
-		return fmt.Errorf("GPU layers %d is negative; 0 is none", o.GPULayers)
+		return fmt.Errorf("GPU layers %d is negative; 0 is as many as fit, and the backend %q none", o.GPULayers, hardware.BackendCPU)
 	}
 	return nil
 }
 
 // open loads a model file once the libraries are there.
-func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, error) {
+func open(ctx context.Context, name, path string, plan hardware.Plan, opts *Options) (*LoadedModel, error) {
 	header, err := gguf.Open(path)
 	if err != nil {
 		return nil, wrap(ErrModelNotLoaded, err)
@@ -137,31 +171,24 @@ func open(ctx context.Context, name, path string, opts *Options) (*LoadedModel, 
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Load(ctx, path, &engine.Options{
-		ContextLength: opts.ContextLength,
-		Threads:       opts.Threads,
-		Slots:         opts.Slots,
-		GPULayers:     opts.GPULayers,
-		LoRAs:         opts.LoRAs,
-		Logger:        opts.Logger,
-	})
-	if err != nil {
-		return nil, wrapLoad(err)
-	}
-	template.forVocabulary(e.Vocab())
 	log := opts.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	e, plan, err := opts.loadEngine(ctx, path, plan, log)
+	if err != nil {
+		return nil, wrapLoad(err)
+	}
+	template.forVocabulary(e.Vocab())
 	m := &LoadedModel{
-		name:      name,
-		path:      path,
-		gpuLayers: opts.GPULayers,
-		engine:    e,
-		template:  template,
-		prefixes:  ttlcache.New(ttlcache.WithCapacity[prefixKey, *keptPrefix](maxPrefixes)),
-		grammars:  ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars)),
-		log:       log,
+		name:     name,
+		path:     path,
+		plan:     plan,
+		engine:   e,
+		template: template,
+		prefixes: ttlcache.New(ttlcache.WithCapacity[prefixKey, *keptPrefix](maxPrefixes)),
+		grammars: ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars)),
+		log:      log,
 
 		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) }),
 		ends:       sync.OnceValues(func() ([]llama.Token, error) { return endTokens(e.Vocab()) }),

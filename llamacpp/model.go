@@ -10,6 +10,7 @@ import (
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/grammar"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -20,13 +21,13 @@ const DefaultMaxTokens = 512
 // plain defaults: greedy, [DefaultMaxTokens], no retries; an [Adapter] gives it
 // those of a [Config]. It is safe for concurrent use; Close it when done.
 type LoadedModel struct {
-	name      string
-	path      string
-	gpuLayers int
-	engine    *engine.Engine
-	template  *chatTemplate
-	prefixes  *ttlcache.Cache[prefixKey, *keptPrefix]
-	grammars  *ttlcache.Cache[string, *grammar.Grammar]
+	name     string
+	path     string
+	plan     hardware.Plan
+	engine   *engine.Engine
+	template *chatTemplate
+	prefixes *ttlcache.Cache[prefixKey, *keptPrefix]
+	grammars *ttlcache.Cache[string, *grammar.Grammar]
 
 	// vocabulary is made while the first prompt is prepared.
 	vocabulary func() *grammar.Vocabulary
@@ -46,8 +47,11 @@ func (m *LoadedModel) Name() string { return m.name }
 // Path returns the model's file; the first one if it is split.
 func (m *LoadedModel) Path() string { return m.path }
 
-// GPULayers returns how many of the model's layers were asked to be on a GPU.
-func (m *LoadedModel) GPULayers() int { return m.gpuLayers }
+// GPULayers returns how many of the model's layers are on GPUs, the output counted as one.
+func (m *LoadedModel) GPULayers() int { return m.plan.GPULayers }
+
+// Plan returns how the model was loaded, and why so.
+func (m *LoadedModel) Plan() hardware.Plan { return m.plan }
 
 // ContextLength returns how many tokens a prompt and its reply may have
 // together.

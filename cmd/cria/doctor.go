@@ -17,6 +17,7 @@ import (
 	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 func newDoctor(g *globals) *cobra.Command {
@@ -185,6 +186,13 @@ func (d *doctor) libraries(ctx context.Context) error {
 		d.found("CPU variant", "%s", filepath.Base(info.CPUVariant))
 	}
 	d.found("CPU features", "%s", strings.Trim(llama.PrintSystemInfo(), " |\n"))
+	switch err := llamacpp.LoadBackends(ctx, d.hub, libs, ""); {
+	case errors.Is(err, hub.ErrOffline):
+		d.found("GPU backend", "not in the cache")
+		d.advise("run cria pull to fetch the library that computes on the GPU")
+	case err != nil:
+		d.found("GPU backend", "%v", err)
+	}
 	return nil
 }
 

@@ -41,11 +41,11 @@ func (d *doctor) measure(ctx context.Context, m hardware.Machine, model *hub.Mod
 		return c.Backend != hardware.BackendCPU && c.Backend != plan.Backend
 	})
 	measure := func(ctx context.Context, c hardware.Candidate) (hardware.Speed, error) {
-		layers := plan.GPULayers
-		if c.Backend == hardware.BackendCPU {
-			layers = 0
+		o := engine.Options{Threads: c.Threads}
+		if c.Backend != hardware.BackendCPU {
+			o.GPULayers, o.Devices, o.Split = plan.GPULayers, plan.Devices, plan.Split
 		}
-		return measureOnce(ctx, path, c.Threads, layers)
+		return measureOnce(ctx, path, o)
 	}
 	measurements, err := hardware.Calibrate(ctx, candidates, measure, func(done, total int, next hardware.Candidate) {
 		if !d.quiet {
@@ -76,11 +76,9 @@ func (g *globals) offlineHub() *hub.Options {
 }
 
 // measureOnce loads the model and reads how fast it takes a prompt and writes a reply.
-func measureOnce(ctx context.Context, path string, threads, gpuLayers int) (speed hardware.Speed, err error) {
-	e, err := engine.Load(ctx, path, &engine.Options{
-		ContextLength: 2 * measuredPrompt, CacheLength: 2 * measuredPrompt,
-		Threads: threads, GPULayers: gpuLayers, NoSpeculation: true,
-	})
+func measureOnce(ctx context.Context, path string, o engine.Options) (speed hardware.Speed, err error) {
+	o.ContextLength, o.CacheLength, o.NoSpeculation = 2*measuredPrompt, 2*measuredPrompt, true
+	e, err := engine.Load(ctx, path, &o)
 	if err != nil {
 		return speed, err
 	}

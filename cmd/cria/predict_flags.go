@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
@@ -31,6 +33,8 @@ type predictFlags struct {
 	contextLength int
 	slots         int
 	threads       int
+	backend       string
+	gpuLayers     int
 	asShipped     bool
 	maxTokens     int
 	closeOnLimit  bool
@@ -54,6 +58,8 @@ func (f *predictFlags) add(cmd *cobra.Command, cache cria.CachePolicy) {
 	f.lora.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "chat template to use instead of the model's own: its text, the name of a built-in one, or \"none\"")
 	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
+	flags.StringVar(&f.backend, "backend", "", "what computes: cpu, vulkan, cuda or metal (default: the GPU that is here, else the CPU; see cria doctor)")
+	flags.IntVar(&f.gpuLayers, "gpu-layers", 0, "most layers to put on GPUs, the output counted as one (default: as many as fit)")
 	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
 	flags.BoolVar(&f.asShipped, "as-shipped", false, "load the model's own file, not the copy that computes faster here (see cria models --help)")
 	flags.IntVar(&f.maxTokens, "max-tokens", llamacpp.DefaultMaxTokens, "tokens to generate at most")
@@ -120,6 +126,10 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 		return fmt.Errorf("--think %d is negative", f.think)
 	case f.contextLength < 0:
 		return fmt.Errorf("--context-length %d is negative", f.contextLength)
+	case f.gpuLayers < 0:
+		return fmt.Errorf("--gpu-layers %d is negative; --backend cpu puts none there", f.gpuLayers)
+	case f.backend != "" && !slices.Contains(hardware.Backends, hardware.Backend(f.backend)):
+		return fmt.Errorf("--backend %q is not known; there are %v", f.backend, hardware.Backends)
 	case f.threads < 0:
 		return fmt.Errorf("--threads %d is negative", f.threads)
 	}
@@ -168,6 +178,8 @@ func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) 
 		Hub:           f.hubOptions(),
 		ContextLength: f.contextLength,
 		Threads:       f.threads,
+		Backend:       hardware.Backend(f.backend),
+		GPULayers:     f.gpuLayers,
 		LoRAs:         loras,
 		AsShipped:     f.asShipped,
 		Slots:         f.slots,

@@ -1,0 +1,128 @@
+package llamacpp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hardware"
+	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llama"
+)
+
+// registry keeps llama.cpp's list of backends as it is while a model is loaded.
+var registry sync.RWMutex
+
+// LoadBackends loads the backends of llama.cpp for the GPUs of this machine, of which
+// [llama.Load] loads none, fetching their libraries where that is allowed: the one that is
+// asked for, or else Vulkan or Metal, or CUDA where that is the only one. What is missing
+// here is no error; see [hardware.Machine.Missing]. A library that cannot be had or used
+// is one.
+func LoadBackends(ctx context.Context, h *hub.Hub, libs *hub.Libraries, asked hardware.Backend) error {
+	if asked == hardware.BackendCPU {
+		return nil
+	}
+	m, err := hardware.Detect(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range m.Backends() {
+		if b == hardware.BackendCPU || asked != "" && b != asked {
+			continue
+		}
+		path, err := h.Backend(ctx, libs, string(b))
+		if err != nil {
+			return err
+		}
+		registry.Lock()
+		defer registry.Unlock()
+		return llama.LoadBackend(path)
+	}
+	return nil
+}
+
+// plan says how a model's files are loaded on this machine as it is now.
+func (o *Options) plan(ctx context.Context, name, path string) (plan hardware.Plan, err error) {
+	paths, err := gguf.Parts(path)
+	if err != nil {
+		return plan, wrap(ErrModelNotLoaded, err)
+	}
+	var headers []*gguf.File
+	for _, path := range paths {
+		header, err := gguf.Open(path)
+		if err != nil {
+			return plan, wrap(ErrModelNotLoaded, err)
+		}
+		headers = append(headers, header)
+	}
+	needs, err := hardware.EstimatedNeeds(headers[0], headers[1:]...)
+	if err != nil {
+		return plan, wrap(ErrModelNotLoaded, err)
+	}
+	m, err := hardware.Detect(ctx)
+	if err != nil {
+		return plan, err
+	}
+	model := hardware.ModelOf(name, headers...)
+	request := &hardware.Request{Backend: o.Backend, GPULayers: o.GPULayers, ContextLength: o.ContextLength, Threads: o.Threads}
+	if model.ContextLength > 0 { // of more than it was trained with, package engine takes that
+		request.ContextLength = min(request.ContextLength, model.ContextLength)
+	}
+	plan, err = hardware.Choose(m, model, needs, request)
+	if errors.As(err, new(*hardware.RequestError)) {
+		return plan, wrap(ErrConfig, err)
+	}
+	if err != nil {
+		return plan, wrap(ErrModelNotLoaded, err)
+	}
+	return plan, nil
+}
+
+// engineOptions are a plan as package engine takes it. On the CPU the engine chooses what
+// costs nothing there, or can change while it runs.
+func (o *Options) engineOptions(p *hardware.Plan) *engine.Options {
+	e := &engine.Options{
+		ContextLength: p.ContextLength,
+		CacheLength:   p.CacheLength,
+		Threads:       o.Threads,
+		Slots:         o.Slots,
+		LoRAs:         o.LoRAs,
+		Logger:        o.Logger,
+	}
+	if p.Backend == hardware.BackendCPU {
+		e.ContextLength = cmp.Or(o.ContextLength, min(p.ContextLength, engine.DefaultContextLength))
+		return e
+	}
+	e.Threads, e.BatchSize, e.KV = p.DecodeThreads, p.BatchSize, p.KV
+	e.GPULayers, e.Devices, e.Split = p.GPULayers, p.Devices, p.Split
+	if p.FlashAttention != hardware.FlashAuto {
+		on := p.FlashAttention == hardware.FlashOn
+		e.FlashAttention = &on
+	}
+	return e
+}
+
+// loadEngine loads a model as planned, or smaller if the memory that was there as the plan
+// was made has gone. It returns the plan that it was loaded by.
+func (o *Options) loadEngine(ctx context.Context, path string, plan hardware.Plan, log *slog.Logger) (*engine.Engine, hardware.Plan, error) {
+	registry.RLock()
+	defer registry.RUnlock()
+	for {
+		e, err := engine.Load(ctx, path, o.engineOptions(&plan))
+		if !errors.Is(err, llama.ErrMemory) {
+			return e, plan, err
+		}
+		next, none := plan.StepDown()
+		if none != nil {
+			return nil, plan, fmt.Errorf("%w; %w", err, none)
+		}
+		log.Warn("the model did not fit as planned, and is loaded smaller", "path", path, "err", err,
+			"context", next.ContextLength, "cache", next.CacheLength, "gpu_layers", next.GPULayers)
+		plan = next
+	}
+}
