@@ -3,6 +3,7 @@ package hub
 import (
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,15 +15,27 @@ const DefaultModel = "smollm2-135m-instruct"
 
 // A Card describes one model of the catalogue.
 type Card struct {
-	Name          string   `json:"name"`
-	Description   string   `json:"description"` // one sentence
-	Strengths     []string `json:"strengths"`   // what it is good for
-	Kind          string   `json:"kind"`        // "instruct" or "base"
-	Parameters    int64    `json:"parameters"`
-	Quantization  string   `json:"quantization"` // of the first source
-	ContextLength int      `json:"context_length"`
-	License       License  `json:"license"`
-	Sources       []Source `json:"sources"` // tried in this order
+	Name        string   `json:"name"`
+	Description string   `json:"description"` // one sentence
+	Strengths   []string `json:"strengths"`   // what it is good for
+	Kind        string   `json:"kind"`        // "instruct" or "base"
+
+	// ChatTemplate is the kind of the model's chat template, as llama.cpp names those
+	// that it has built in: "chatml", "llama3", "granite". "none": it has none that it
+	// was trained with, as a base model.
+	ChatTemplate string `json:"chat_template"`
+
+	Parameters    int64  `json:"parameters"`
+	Quantization  string `json:"quantization"`   // of the first source
+	ContextLength int    `json:"context_length"` // tokens it was trained to see at once
+
+	// Memory is an estimate, in bytes, of what the first source's file takes on the CPU
+	// at a context of 4096 tokens: weights, cache and buffers. Once the file is there
+	// its header says it better, see hardware.EstimateMemory.
+	Memory int64 `json:"memory"`
+
+	License License  `json:"license"`
+	Sources []Source `json:"sources"` // tried in this order
 }
 
 // A License names the terms of a model.
@@ -51,6 +64,27 @@ func Catalog() []Card {
 		panic("hub: catalog.json: " + err.Error()) // a mistake in this package
 	}
 	return cards
+}
+
+// Card returns the card of a model of the catalogue; case does not matter. The error for
+// a name that is not there wraps [ErrUnknown] and says which one is near.
+func (h *Hub) Card(name string) (Card, error) {
+	if c := h.card(name); c != nil {
+		return *c, nil
+	}
+	if near := h.nearest(name); near != "" {
+		return Card{}, h.unknown(name)
+	}
+	return Card{}, fmt.Errorf("%w %q: the catalogue has %s", ErrUnknown, name, strings.Join(h.names(), ", "))
+}
+
+// names are those of the catalogue.
+func (h *Hub) names() []string {
+	names := make([]string, len(h.catalog))
+	for i, c := range h.catalog {
+		names[i] = c.Name
+	}
+	return names
 }
 
 func (h *Hub) card(name string) *Card {

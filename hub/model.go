@@ -342,9 +342,5 @@ func (h *Hub) unknown(name string) error {
 	if near := h.nearest(name); near != "" {
 		return fmt.Errorf("%w %q: did you mean %s?", ErrUnknown, name, near)
 	}
-	names := make([]string, len(h.catalog))
-	for i, c := range h.catalog {
-		names[i] = c.Name
-	}
-	return fmt.Errorf("%w %q: write a path, hf:owner/repo/file.gguf, a URL, or one of %s", ErrUnknown, name, strings.Join(names, ", "))
+	return fmt.Errorf("%w %q: write a path, hf:owner/repo/file.gguf, a URL, or one of %s", ErrUnknown, name, strings.Join(h.names(), ", "))
 }

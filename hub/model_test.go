@@ -171,6 +171,9 @@ func TestCatalog(t *testing.T) {
 	if cards[0].Name != DefaultModel {
 		t.Errorf("the first is %s", cards[0].Name)
 	}
+	if len(cards) < 12 {
+		t.Errorf("there are %d", len(cards))
+	}
 	names := map[string]bool{}
 	for _, c := range cards {
 		if names[c.Name] || c.Name != strings.ToLower(c.Name) || strings.ContainsAny(c.Name, "/:\\ ") {
@@ -181,6 +184,12 @@ func TestCatalog(t *testing.T) {
 			c.License.ID == "" || checkURL(c.License.URL) != nil || c.Kind != "instruct" && c.Kind != "base" || len(c.Sources) == 0 {
 			t.Errorf("%s: incomplete: %+v", c.Name, c)
 		}
+		if !slices.Contains([]string{"chatml", "llama3", "granite", "none"}, c.ChatTemplate) || c.Kind == "instruct" && c.ChatTemplate == "none" {
+			t.Errorf("%s: chat template %q", c.Name, c.ChatTemplate)
+		}
+		if size := c.Sources[0].Size; c.Memory <= size || c.Memory > 4*size {
+			t.Errorf("%s: memory %d, of a file of %d bytes", c.Name, c.Memory, size)
+		}
 		for _, s := range c.Sources {
 			if _, ok, err := parseReference(s.Ref); !ok || err != nil {
 				t.Errorf("%s: %s: %v", c.Name, s.Ref, err)
@@ -188,6 +197,25 @@ func TestCatalog(t *testing.T) {
 			if !hexDigest.MatchString(s.SHA256) || s.Size < 1<<20 {
 				t.Errorf("%s: %s: digest %s, size %d", c.Name, s.Ref, s.SHA256, s.Size)
 			}
+		}
+	}
+}
+
+func TestCard(t *testing.T) {
+	h := testHub(t, Options{})
+	if c, err := h.Card("SmolLM2-135M-Instruct"); err != nil || c.Name != DefaultModel || c.Memory == 0 {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	for name, want := range map[string]string{
+		"smollm-135m-instruct": "did you mean smollm2-135m-instruct?",
+		"llama-3.2-3b":         "did you mean llama-3.2-3b-instruct?",
+		"":                     "the catalogue has smollm2-135m-instruct, ",
+		"./somewhere/m.gguf":   "the catalogue has smollm2-135m-instruct, ",
+	} {
+		_, err := h.Card(name)
+		wantError(t, err, "unknown model", want)
+		if !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: not ErrUnknown: %v", name, err)
 		}
 	}
 }
