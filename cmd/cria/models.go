@@ -14,20 +14,35 @@ import (
 )
 
 func newModels(g *globals) *cobra.Command {
-	var all bool
+	var all, fits bool
 	cmd := &cobra.Command{
 		Use:        "models",
 		SuggestFor: []string{"list", "ls"},
 		Short:      "List the models in the cache",
-		Long: `Models lists the models in the cache; with --all those of the catalogue too.
+		Long: `Models lists the models in the cache; with --all those of the catalogue too, and with
+--fits those of both that fit into the memory that is free here now, with a context of
+4096 tokens: what each takes on the CPU, and whether the plan of cria doctor would have it
+on a GPU. Of a model in the cache its header is asked, of another its card: no list
+fetches anything.
+
+MODEL, for cria run and the others, is a name of these lists. cria models show NAME prints
+all that is known of one; cria pull NAME fetches it.
 
 Below a model stands the copy of it that is loaded in its place, if there is one: weights
 of some types (Q4_1, Q5_1) compute slowly on a CPU, so cria run and cria batch
 make a copy of such a model as Q8_0 once, which answers the same but for rounding.
 Prompts are read up to twice as fast then. cria run --as-shipped loads the
 model's own file; cria rm removes both.`,
+		Example: `  cria models --fits
+  cria models show qwen3-0.6b`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all && fits {
+				return usageError{errors.New("--all and --fits are two lists, and --fits has the catalogue in it: give one of them")}
+			}
+			if fits {
+				return g.listFitting(cmd.Context())
+			}
 			h, err := g.hub()
 			if err != nil {
 				return err
@@ -39,7 +54,8 @@ model's own file; cria rm removes both.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "list the catalogue, with what is in the cache marked")
-	cmd.AddCommand(newVerify(g), newModelsCheck(g))
+	cmd.Flags().BoolVar(&fits, "fits", false, "list what of the catalogue and the cache fits into the memory of this machine")
+	cmd.AddCommand(newVerify(g), newModelsCheck(g), newModelsShow(g))
 	return cmd
 }
 
@@ -76,7 +92,7 @@ func listCatalog(w io.Writer, h *hub.Hub) error {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tCACHED\tKIND\tSIZE\tCONTEXT\tLICENCE\tDESCRIPTION")
+	fmt.Fprintln(t, "NAME\tCACHED\tKIND\tSIZE\tMEMORY\tCONTEXT\tLICENCE\tDESCRIPTION")
 	for _, c := range hub.Catalog() {
 		mark := ""
 		if cached[c.Name] {
@@ -86,7 +102,7 @@ func listCatalog(w io.Writer, h *hub.Hub) error {
 		if c.License.MustAccept {
 			licence += " (to be accepted)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", c.Name, mark, c.Kind, cardSize(c), c.ContextLength, licence, c.Description)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", c.Name, mark, c.Kind, cardSize(c), humanize.IBytes(uint64(c.Memory)), c.ContextLength, licence, c.Description)
 	}
 	return t.Flush()
 }

@@ -191,10 +191,7 @@ func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) 
 // completeModels offers the names of the catalogue and of the cache.
 func completeModels(g *globals) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		for _, card := range hub.Catalog() {
-			names = append(names, card.Name+"\t"+card.Description)
-		}
+		names := completeCards()
 		h, err := g.hub()
 		if err != nil {
 			return names, cobra.ShellCompDirectiveDefault

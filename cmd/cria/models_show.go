@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hardware"
+	"github.com/cria-lm/cria/hub"
+)
+
+func newModelsShow(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Print all that is known of a model of the catalogue",
+		Long: `Show prints the card of a model of the catalogue: what it is good for, its chat
+template, size and context, the memory it takes, its licence and whether that has to be
+accepted before it is fetched, its sources with their digests, and where it is in the
+cache. Nothing is fetched.
+
+The memory is that of a context of 4096 tokens on the CPU: weights, cache and buffers. It
+is an estimate; of a model in the cache the file's header is asked. A chat template's kind
+is the name that --chat-template takes; "none" is a base model's. Of a cached model
+the template's SHA-256 stands there too (with --json, the whole of it), and what the
+template looks at.`,
+		Example: `  cria models show qwen3-0.6b
+  cria models show --json llama-3.2-1b-instruct`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("show needs the name of one model; cria models --all lists them")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			h, err := g.hub()
+			if err != nil {
+				return err
+			}
+			s, err := showCard(h, args[0])
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				return s.print(g.out)
+			}
+			line, err := encodeJSON(s)
+			if err != nil {
+				return err
+			}
+			return printLine(g.out, line)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return completeCards(), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the card as a JSON object, on a line")
+	return cmd
+}
+
+// completeCards are the catalogue's names for a shell, each with its description.
+func completeCards() (names []string) {
+	for _, card := range hub.Catalog() {
+		names = append(names, card.Name+"\t"+card.Description)
+	}
+	return names
+}
+
+// shownCard is a card and what of its model is in the cache.
+type shownCard struct {
+	hub.Card
+	Cached *shownFile `json:"cached,omitempty"`
+}
+
+// shownFile is a card's model in the cache.
+type shownFile struct {
+	Paths     []string  `json:"paths"`
+	SHA256    string    `json:"sha256"`
+	Checked   hub.Trust `json:"checked"` // how the digest was
+	Fetched   time.Time `json:"fetched"`
+	Memory    uint64    `json:"memory,omitempty"`    // as the card's, from the header
+	Templates []scanned `json:"templates,omitempty"` // the model's own
+	Error     string    `json:"error,omitempty"`     // why the header cannot be read
+}
+
+func showCard(h *hub.Hub, name string) (shownCard, error) {
+	card, err := h.Card(name)
+	if err != nil {
+		return shownCard{}, err
+	}
+	models, err := h.Models()
+	if err != nil {
+		return shownCard{}, err
+	}
+	s := shownCard{Card: card}
+	if i := slices.IndexFunc(models, func(m hub.CachedModel) bool { return slices.Contains(m.Refs, card.Name) }); i >= 0 {
+		s.Cached = showFile(card.Name, models[i])
+	}
+	return s, nil
+}
+
+func showFile(name string, m hub.CachedModel) *shownFile {
+	s := &shownFile{Paths: m.Paths, SHA256: m.Digest, Checked: m.Trust, Fetched: m.Fetched}
+	f, err := gguf.Open(m.Paths[0])
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	s.Templates = scanTemplates(f.ChatTemplates())
+	c := ofHeader(name, m.Paths)
+	s.Memory = c.memory
+	if c.err != nil {
+		s.Error = c.err.Error()
+	}
+	return s
+}
+
+func (s *shownCard) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(what, format string, args ...any) {
+		fmt.Fprintln(t, what+"\t"+oneLine(fmt.Sprintf(format, args...)))
+	}
+	row("name", "%s", s.Name)
+	row("description", "%s", s.Description)
+	row("good for", "%s", strings.Join(s.Strengths, ", "))
+	row("kind", "%s", s.Kind)
+	row("chat template", "%s", s.ChatTemplate)
+	row("parameters", "%s", humanize.Comma(s.Parameters))
+	row("quantization", "%s", s.Quantization)
+	row("context", "%s tokens", humanize.Comma(int64(s.ContextLength)))
+	row("memory", "%s", s.memory())
+	row("licence", "%s: %s", s.License.ID, s.License.URL)
+	if s.License.MustAccept {
+		row("", "to be accepted before it is fetched: read it, then set CRIA_ACCEPT_LICENSE=%s", s.Name)
+		row("", "or give --accept-license %s", s.Name)
+	}
+	for _, source := range s.Sources {
+		row("source", "%s", source.Ref)
+		row("", "%s", sourceText(source))
+	}
+	if s.Cached == nil {
+		row("in the cache", "no; cria pull %s fetches it", s.Name)
+	} else {
+		s.Cached.print(row)
+	}
+	return t.Flush()
+}
+
+// memory says what the model takes, by its header if it is there.
+func (s *shownCard) memory() string {
+	bytes, by := uint64(s.Memory), "about "
+	if s.Cached != nil && s.Cached.Memory > 0 {
+		bytes, by = s.Cached.Memory, ""
+	}
+	return fmt.Sprintf("%s%s at a context of %s tokens on the CPU", by, humanize.IBytes(bytes), humanize.Comma(hardware.WorkingContext))
+}
+
+func sourceText(s hub.Source) string {
+	text := "size not known"
+	if s.Size > 0 {
+		text = humanize.IBytes(uint64(s.Size))
+	}
+	if s.Download > 0 {
+		text += ", " + humanize.IBytes(uint64(s.Download)) + " to download"
+	}
+	if s.SHA256 == "" {
+		return text + "; its digest is not known before it is fetched"
+	}
+	return text + ", sha256 " + s.SHA256
+}
+
+// print says where the file is and what template it has.
+func (f *shownFile) print(row func(what, format string, args ...any)) {
+	row("in the cache", "%s", strings.Join(f.Paths, ", "))
+	row("", "sha256 %s (%s), fetched %s", f.SHA256, f.Checked, f.Fetched.Format(time.DateOnly))
+	if f.Error != "" {
+		row("", "cannot be read: %s", f.Error)
+		return
+	}
+	for _, t := range f.Templates {
+		row("", "chat %v", t)
+	}
+	if len(f.Templates) == 0 {
+		row("", "no chat template in the file")
+	}
+}
