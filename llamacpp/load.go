@@ -85,6 +85,17 @@ func Prepare(ctx context.Context, ref string, opts *Options) (path string, err e
 	return path, err
 }
 
+// Plan says how [Load] would load a model here and now, and why so. It fetches what is
+// missing. The error wraps a [*hardware.FitError] if the model has no place in the memory
+// that is free.
+func Plan(ctx context.Context, ref string, opts *Options) (hardware.Plan, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	_, plan, err := prepare(ctx, ref, opts)
+	return plan, err
+}
+
 // prepare gets the libraries and a model's file, or the copy of it that is fastest on the
 // CPU if that computes, and plans how to load it. A model that does not fit is an error
 // that wraps a [*hardware.FitError], with its file.

@@ -107,21 +107,30 @@ func (o *Options) engineOptions(p *hardware.Plan) *engine.Options {
 	return e
 }
 
-// loadEngine loads a model as planned, or smaller if the memory that was there as the plan
-// was made has gone. It returns the plan that it was loaded by.
-func (o *Options) loadEngine(ctx context.Context, path string, plan hardware.Plan, log *slog.Logger) (*engine.Engine, hardware.Plan, error) {
+// loadEngine loads a model by a plan, and returns the one that it was loaded by.
+func (o *Options) loadEngine(ctx context.Context, path string, plan hardware.Plan, log *slog.Logger) (e *engine.Engine, _ hardware.Plan, err error) {
 	registry.RLock()
 	defer registry.RUnlock()
+	plan, err = fit(plan, log, func(p *hardware.Plan) error {
+		e, err = engine.Load(ctx, path, o.engineOptions(p))
+		return err
+	})
+	return e, plan, err
+}
+
+// fit loads as planned, or smaller if the memory that was there as the plan was made has
+// gone.
+func fit(plan hardware.Plan, log *slog.Logger, load func(*hardware.Plan) error) (hardware.Plan, error) {
 	for {
-		e, err := engine.Load(ctx, path, o.engineOptions(&plan))
+		err := load(&plan)
 		if !errors.Is(err, llama.ErrMemory) {
-			return e, plan, err
+			return plan, err
 		}
 		next, none := plan.StepDown()
 		if none != nil {
-			return nil, plan, fmt.Errorf("%w; %w", err, none)
+			return plan, fmt.Errorf("%w; %w", err, none)
 		}
-		log.Warn("the model did not fit as planned, and is loaded smaller", "path", path, "err", err,
+		log.Warn("the model did not fit as planned, and is loaded smaller", "model", plan.Model, "err", err,
 			"context", next.ContextLength, "cache", next.CacheLength, "gpu_layers", next.GPULayers)
 		plan = next
 	}

@@ -6,13 +6,13 @@ import (
 
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
-	"github.com/cria-lm/cria/llama"
 	"github.com/cria-lm/cria/llamacpp"
 )
 
 // Models is the [Source] of a pool of llama.cpp's models: names are those that
-// [llamacpp.Load] takes. What a model needs is estimated from its header, for the whole
-// cache that its context length allows. The zero value loads with the defaults. It must
+// [llamacpp.Load] takes. What a model needs is what [llamacpp.Plan] takes of GPUs and main
+// memory, or, on the CPU, what is estimated from its header for the whole cache that its
+// context length allows. The zero value loads with the defaults. It must
 // not be changed once it is used.
 type Models struct {
 	// Options returns how a model is loaded. Nil, and a nil result, are the defaults.
@@ -32,6 +32,17 @@ func (m *Models) options(name string) llamacpp.Options {
 // architecture the estimate does not know it is a guess.
 func (m *Models) Need(ctx context.Context, name string) (Memory, error) {
 	o := m.options(name)
+	plan, err := llamacpp.Plan(ctx, name, &o)
+	if err != nil && !errors.As(err, new(*hardware.FitError)) { // the pool makes room
+		return nil, err
+	}
+	if plan.GPULayers > 0 {
+		need := Memory{Host: plan.Need.Host}
+		for i, device := range plan.Devices {
+			need[device] = plan.Need.Devices[i]
+		}
+		return need, nil
+	}
 	path, err := llamacpp.Prepare(ctx, name, &o)
 	if err != nil {
 		return nil, err
@@ -48,30 +59,15 @@ func (m *Models) Need(ctx context.Context, name string) (Memory, error) {
 	}
 	e, err := hardware.EstimateMemory(files[0], hardware.EstimateOptions{
 		ContextLength: 4 * o.ContextLength, // what package engine's cache grows to
-		GPULayers:     o.GPULayers,
 	}, files[1:]...)
 	if err != nil && !errors.As(err, new(*hardware.ArchitectureError)) {
 		return nil, err
 	}
-	need := Memory{Host: e.Host()}
-	if e.Device() > 0 {
-		need[gpu()] = e.Device()
-	}
-	return need, nil
+	return Memory{Host: e.Host()}, nil
 }
 
 // Load implements [Source].
 func (m *Models) Load(ctx context.Context, name string) (*llamacpp.LoadedModel, error) {
 	o := m.options(name)
 	return llamacpp.Load(ctx, name, &o)
-}
-
-// gpu is the name of the device that llama.cpp puts layers on: the first GPU.
-func gpu() string {
-	for _, d := range llama.Devices() {
-		if t := d.Type(); t == llama.DeviceGPU || t == llama.DeviceIGPU {
-			return d.Name()
-		}
-	}
-	return "GPU"
 }
