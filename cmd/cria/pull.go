@@ -17,9 +17,9 @@ func newPull(g *globals) *cobra.Command {
 		Use:        "pull [MODEL]...",
 		SuggestFor: []string{"fetch", "download", "get", "install"},
 		Short:      "Fetch llama.cpp's libraries and models, so that later runs need no network",
-		Long: `Pull fetches llama.cpp's libraries and the models named (the default model if
-none is), verifies them and keeps them in the cache, with the copies that cria models
-speaks of. What is there already is not fetched again. A model is
+		Long: `Pull fetches llama.cpp's libraries, those for the GPU that is here among them, and
+the models named (the default model if none is), verifies them and keeps them in the
+cache, with the copies that cria models speaks of. What is there already is not fetched again. A model is
 
   smollm2-135m-instruct                 a name of the catalogue: see cria models --all
   hf:owner/repo/file.gguf[@revision]    a file on Hugging Face
