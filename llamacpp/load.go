@@ -97,7 +97,7 @@ func Plan(ctx context.Context, ref string, opts *Options) (hardware.Plan, error)
 }
 
 // prepare gets the libraries and a model's file, or the copy of it that is fastest on the
-// CPU if that computes, and plans how to load it. A model that does not fit is an error
+// CPU if there is nothing else, and plans how to load it. A model that does not fit is an error
 // that wraps a [*hardware.FitError], with its file.
 func prepare(ctx context.Context, ref string, opts *Options) (path string, plan hardware.Plan, err error) {
 	if err := opts.validate(); err != nil {
@@ -107,17 +107,21 @@ func prepare(ctx context.Context, ref string, opts *Options) (path string, plan 
 	if err != nil {
 		return "", plan, err
 	}
-	if plan, err = opts.plan(ctx, named(ref), file.Path); err != nil {
-		return file.Path, plan, err
-	}
-	if plan.Backend != hardware.BackendCPU || opts.AsShipped {
-		return file.Path, plan, nil
-	}
-	if path, err = requantized(ctx, h, file, opts.Logger); err != nil || path == file.Path {
-		return path, plan, err
+	path = file.Path
+	if !opts.AsShipped && (opts.Backend == hardware.BackendCPU || !hasGPU()) {
+		if path, err = requantized(ctx, h, file, opts.Logger); err != nil {
+			return "", plan, err
+		}
 	}
 	plan, err = opts.plan(ctx, named(ref), path)
 	return path, plan, err
+}
+
+// hasGPU reports whether llama.cpp has a GPU to put layers on.
+func hasGPU() bool {
+	return slices.ContainsFunc(llama.Devices(), func(d llama.Device) bool {
+		return d.Type() == llama.DeviceGPU || d.Type() == llama.DeviceIGPU
+	})
 }
 
 // named returns the model that a reference names.
