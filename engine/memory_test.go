@@ -51,6 +51,7 @@ func TestMemory(t *testing.T) {
 			}
 			m := memoryTest{path, newReferenceOf(t, path), kind.parts}
 			t.Run("shared", m.shared)
+			t.Run("crowded", m.crowded)
 			t.Run("preempted", m.preempted)
 			t.Run("interrupted", m.interrupted)
 			t.Run("cancelled", m.cancelled)
@@ -124,6 +125,15 @@ func (m *memoryTest) shared(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The cache has room for few of the requests at once.
+func (m *memoryTest) crowded(t *testing.T) {
+	e := m.engine(t, Options{ContextLength: 128, CacheLength: 128})
+	m.check(t, together(t, e, m.requests(t, e, 32, 10, 20, 5)))
+	if free := e.sched.cells - e.sched.tree.cells; free < 0 {
+		t.Errorf("%d cells too many are in use", -free)
+	}
 }
 
 // The memory has no room now and then, or is not asked.

@@ -102,21 +102,6 @@ func TestSharedPrefixIsComputedOnce(t *testing.T) {
 	checkAll(t, other, 4)
 }
 
-// A cache far too small for all that come at once serves them nevertheless.
-func TestSmallCache(t *testing.T) {
-	t.Parallel()
-	e := newTestEngine(t, &Options{ContextLength: 128, CacheLength: 128, BatchSize: smallBatch})
-	defer e.Close()
-	var requests []*Request
-	for i := range 32 {
-		requests = append(requests, &Request{Prompt: story(t, e, i, 30), MaxTokens: 5})
-	}
-	checkAll(t, together(t, e, requests), 5)
-	if free := e.sched.cells - e.sched.tree.cells; free < 0 {
-		t.Errorf("%d cells too many are in use", -free)
-	}
-}
-
 // faulty makes decoding fail now and then.
 type faulty struct {
 	mu    sync.Mutex
