@@ -60,7 +60,7 @@ func (e *Engine) grow(need int) bool {
 		s.mostCells = before
 		e.log.Warn("the KV cache cannot grow", "from", before, "to", cells, "error", err)
 		if again := e.newContext(before); again != nil {
-			e.lost = fmt.Errorf("engine: the KV cache is lost: %w", again)
+			e.lost = fmt.Errorf("%w: the KV cache is lost: %w", ErrClosed, again)
 			return false
 		}
 	}

@@ -82,10 +82,11 @@ func (e *Embedder) own() {
 		}
 		e.step(items)
 	}
-	e.vocab.close()
+	e.vocab.close(e.queue.why)
 	e.gov.close()
 	e.free()
 	e.model.Free()
+	e.files.close()
 }
 
 // step computes the batch. If that fails, its inputs are computed one by one, so
@@ -96,6 +97,10 @@ func (e *Embedder) step(items []embedItem) {
 		e.llm.SetThreads(e.gov.current, e.gov.current)
 	}
 	embeddings, err := e.compute(len(items))
+	if changed := e.files.changed(); changed != nil {
+		e.queue.close(changed)
+		return
+	}
 	switch {
 	case err == nil:
 		e.queue.deliver(items, embeddings)
@@ -114,6 +119,9 @@ func (e *Embedder) step(items []embedItem) {
 
 // compute returns the embeddings of the first n sequences of the batch.
 func (e *Embedder) compute(n int) ([][]float32, error) {
+	if err := e.files.changed(); err != nil {
+		return nil, err
+	}
 	if e.mem != nil {
 		e.mem.Clear(false)
 	}

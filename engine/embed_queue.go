@@ -46,6 +46,7 @@ type embedQueue struct {
 	batch  []embedItem // under way
 	turn   int         // which call comes first in the next batch
 	closed bool
+	why    error // then: what calls get
 }
 
 func newEmbedQueue(limit, most int, abort, clear func()) *embedQueue {
@@ -59,7 +60,7 @@ func (q *embedQueue) push(c *embedCall) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return ErrClosed
+		return q.why
 	}
 	if len(q.calls) >= q.limit {
 		return ErrOverloaded
@@ -155,13 +156,16 @@ func (q *embedQueue) finish(c *embedCall, err error) {
 	close(c.done)
 }
 
-// close refuses further calls and ends all others.
-func (q *embedQueue) close() {
+// close refuses further calls and ends all others. A second call does nothing.
+func (q *embedQueue) close(why error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed = true
+	if q.closed {
+		return
+	}
+	q.closed, q.why = true, why
 	for len(q.calls) > 0 {
-		q.finish(q.calls[0], ErrClosed)
+		q.finish(q.calls[0], why)
 	}
 	q.abort()
 	q.ready.Broadcast()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
+	"os"
 	"time"
 
 	"github.com/cria-lm/cria/llama"
@@ -33,9 +33,11 @@ type EmbedderOptions struct {
 	Normalize bool
 
 	// Threads is as in [Options], as are the following.
-	Threads   int
-	GPULayers int
-	Poll      *int
+	Threads     int
+	GPULayers   int
+	Poll        *int
+	CopyWeights bool
+	Files       []os.FileInfo
 
 	// QueueLength is how many calls of [Embedder.Embed] may run or wait. If zero,
 	// [DefaultQueueLength].
@@ -49,6 +51,7 @@ type EmbedderOptions struct {
 type Embedder struct {
 	model      *llama.Model
 	vocab      *Vocab
+	files      modelFiles
 	dimensions int
 	limit      int // tokens of an input, and of a batch
 	pooling    Pooling
@@ -56,8 +59,7 @@ type Embedder struct {
 	log        *slog.Logger
 	queue      *embedQueue
 
-	closing sync.Once
-	ended   chan struct{} // closed by the owner when all is freed
+	ended chan struct{} // closed by the owner when all is freed
 
 	// Of the owner.
 	llm   *llama.Context
@@ -81,7 +83,7 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 		return nil, err
 	}
 	start := time.Now()
-	m, err := load(ctx, path, &Options{Threads: o.Threads, GPULayers: o.GPULayers})
+	m, err := load(ctx, path, &Options{Threads: o.Threads, GPULayers: o.GPULayers, CopyWeights: o.CopyWeights, Files: o.Files})
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +92,7 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 		m.free()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	e.files = m.files
 	o.Logger.Info("embedder loaded", "path", path, "model", e.model.Desc(), "pooling", e.pooling,
 		"max_length", e.limit, "threads", m.gov.current, "took", time.Since(start))
 	goOwner(e.own)
@@ -171,7 +174,7 @@ func (e *Embedder) free() {
 // owner and releases the model. It may be called more than once; every call
 // returns when the embedder has ended. The error is always nil.
 func (e *Embedder) Close() error {
-	e.closing.Do(e.queue.close)
+	e.queue.close(ErrClosed)
 	<-e.ended
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -88,6 +89,15 @@ type Options struct {
 	// at it: see OMP_WAIT_POLICY.
 	Poll *int
 
+	// CopyWeights reads the weights into memory instead of mapping the file, so that the
+	// file may be changed while the engine lives. It takes longer, and the memory is not
+	// shared with other processes that have the model.
+	CopyWeights bool
+
+	// Files are what the model's files were when they were checked, all parts in their
+	// order. Others are not loaded: that is a [*FileChangedError]. If nil, any are.
+	Files []os.FileInfo
+
 	// QueueLength is how many requests may wait. If zero, [DefaultQueueLength].
 	QueueLength int
 
@@ -125,13 +135,14 @@ type Engine struct {
 	pool   *llama.ThreadPool
 	batch  *llama.Batch
 	sched  scheduler
-	lost   error // why there is no context any more; nil while there is
+	lost   error // why it ends by itself; nil while it does not
 }
 
 // Load loads the model in the GGUF file at path (of a split model, any part;
 // all must be beside it) and starts its engine; [llama.Load] must have
-// succeeded before. Weights are mapped from the file, which must not be changed
-// while the engine lives. Cancelling ctx gives the load up. The error is an
+// succeeded before. Weights are mapped from the file: if somebody writes to it the engine
+// ends with a [*FileChangedError], and if somebody cuts it short while it computes the
+// process does. See Options.CopyWeights. Cancelling ctx gives the load up. The error is an
 // [*OptionError] for an unusable option, a [*LoRAError] for an unusable adapter, and
 // wraps [gguf.ErrInvalid] for a file that is not a whole GGUF.
 func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
@@ -180,27 +191,43 @@ func load(ctx context.Context, path string, o *Options) (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: model: %w", err)
 	}
-	files, err := statFiles(paths)
-	if err != nil {
-		return nil, fmt.Errorf("engine: model: %w", err)
-	}
 	devices, err := o.devices()
 	if err != nil {
 		return nil, err
 	}
-	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
-	p := llama.DefaultModelParams()
-	p.NGPULayers = int32(o.GPULayers)
-	model, err := llama.LoadModelOn(paths[0], p, devices, o.Split, func(float32) bool { return ctx.Err() == nil })
-	m := &loaded{model: model, files: files, gov: gov}
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
+	files, err := openFiles(paths)
 	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
+	}
+	m := &loaded{files: files, gov: newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)}
+	if err := m.load(ctx, o, devices); err != nil {
 		m.free()
 		return nil, err
 	}
 	return m, nil
+}
+
+// load loads the model from its files.
+func (m *loaded) load(ctx context.Context, o *Options, devices []llama.Device) (err error) {
+	if err := m.files.expect(o.Files); err != nil {
+		return err
+	}
+	p := llama.DefaultModelParams()
+	p.NGPULayers = int32(o.GPULayers)
+	if o.CopyWeights {
+		p.LoadMode = llama.LoadRead
+	}
+	m.model, err = llama.LoadModelOn(m.files.paths[0], p, devices, o.Split, func(float32) bool { return ctx.Err() == nil })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if changed := m.files.stayed(); changed != nil {
+		return changed
+	}
+	if o.CopyWeights {
+		m.files.close()
+	}
+	return err
 }
 
 func (m *loaded) free() {
@@ -209,6 +236,7 @@ func (m *loaded) free() {
 	if m.model != nil {
 		m.model.Free()
 	}
+	m.files.close()
 }
 
 // lengthFor returns how many tokens a model may have before it at once: what was
@@ -396,6 +424,10 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		return errors.Join(ctx.Err(), e.Close())
 	}
 }
+
+// Err returns why the engine has ended by itself, such as a [*FileChangedError]; nil if it
+// has not. It then serves no requests, and is to be closed.
+func (e *Engine) Err() error { return e.queue.failure() }
 
 // Vocab returns the model's vocabulary. Its tables may be used after
 // [Engine.Close], its tokenizer not.

@@ -7,7 +7,8 @@ import (
 
 var (
 	// ErrClosed is returned for requests that [Engine.Close] ended or that came
-	// after it.
+	// after it. The error of an engine that has ended by itself is one too: see
+	// [Engine.Err].
 	ErrClosed = errors.New("engine: closed")
 
 	// ErrOverloaded is returned at once when the queue is full. The same request

@@ -73,15 +73,20 @@ func loadAdapter(model *llama.Model, base []*gguf.File, path string) (*adapter, 
 	if err != nil {
 		return nil, err
 	}
-	if err := gguf.CheckLoRA(f, base...); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	files, err := statFiles([]string{path})
+	files, err := openFiles([]string{path})
 	if err != nil {
 		return nil, err
 	}
+	defer files.close() // llama.cpp copies the weights
+	if err := gguf.CheckLoRA(f, base...); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	lora, err := llama.LoadLoRA(model, path)
 	if err != nil {
+		return nil, err
+	}
+	if err := files.stayed(); err != nil {
+		lora.Free()
 		return nil, err
 	}
 	return &adapter{lora, files}, nil

@@ -134,12 +134,12 @@ func (p *Prefix) state() (state []byte, err error) {
 func (e *Engine) onOwner(f func() error) error {
 	done := make(chan error, 1)
 	if !e.queue.call(func() { done <- f() }) {
-		return ErrClosed
+		return cmp.Or(e.Err(), ErrClosed)
 	}
 	select {
 	case err := <-done:
 		return err
 	case <-e.ended:
-		return ErrClosed
+		return cmp.Or(e.Err(), ErrClosed)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"container/heap"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type queue struct {
 	until    time.Time     // when the decoding under way is expected to end, if it may be stopped
 	draining bool          // no more are taken in
 	closed   bool
+	why      error // if the engine ended by itself
 }
 
 func newQueue(limit int) *queue {
@@ -75,7 +77,7 @@ func (q *queue) push(jobs ...*job) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.draining {
-		return ErrClosed
+		return cmp.Or(q.why, ErrClosed)
 	}
 	if len(q.waiting)+q.held+len(jobs) > q.limit {
 		return ErrOverloaded
@@ -255,6 +257,21 @@ func (q *queue) drain() {
 func (q *queue) close() {
 	q.draining, q.closed = true, true
 	q.notify()
+}
+
+// failure is why the engine ended by itself; nil if it has not.
+func (q *queue) failure() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.why
+}
+
+// fail is stop for an engine that ends by itself.
+func (q *queue) fail(why error) []*job {
+	q.mu.Lock()
+	q.why = why
+	q.mu.Unlock()
+	return q.stop()
 }
 
 // stop refuses further requests, makes the running ones stop and returns those

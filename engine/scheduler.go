@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"runtime"
@@ -121,11 +122,12 @@ func (e *Engine) own() {
 		e.reap()
 	}
 	e.giveUp()
-	e.vocab.close()
+	e.vocab.close(cmp.Or(e.lost, ErrClosed))
 	e.gov.close()
 	e.free()
 	e.adapters.free()
 	e.model.Free()
+	e.files.close()
 }
 
 // gather lets others run for gatherTime. To sleep would take a millisecond: when
@@ -141,12 +143,13 @@ func (s *scheduler) stalled() bool {
 	return len(s.slots)+len(s.ready) > 0 && !slices.ContainsFunc(s.slots, func(slot *slot) bool { return !slot.waits() })
 }
 
-// giveUp ends what is left when the context is lost.
+// giveUp ends what is left when the engine ends by itself.
 func (e *Engine) giveUp() {
 	if e.lost == nil {
 		return
 	}
-	for _, j := range e.queue.stop() {
+	e.log.Error("the model is closed", "reason", e.lost)
+	for _, j := range e.queue.fail(e.lost) {
 		j.finish("", j.usage, e.lost)
 	}
 	for _, slot := range slices.Concat(e.sched.slots, e.sched.ready) {
@@ -233,10 +236,18 @@ func (e *Engine) step(slots []*slot) {
 	if e.batch.Len() == 0 {
 		return
 	}
+	// Before, lest llama.cpp touch what is not in the file any more; after, lest somebody
+	// get what was computed with wrong weights.
+	if e.lost = e.files.changed(); e.lost != nil {
+		return
+	}
 	start := time.Now()
 	e.queue.decoding(start.Add(e.expected()))
 	rc := s.decode(e.batch)
 	e.queue.decoding(time.Time{})
+	if e.lost = e.files.changed(); e.lost != nil {
+		return
+	}
 	if rc != 0 {
 		e.recover(slots, rc)
 		return

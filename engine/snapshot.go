@@ -60,35 +60,6 @@ func (e *Engine) snapshotKey(tokens []Token, loras *loraSet) (key snapshotKey, e
 // that is not the one that was loaded any more is an error. It reads the files anew.
 func (e *Engine) Fingerprint() ([]byte, error) { return e.files.fingerprint() }
 
-// modelFiles are the files of a model as they were when it was loaded.
-type modelFiles struct {
-	paths []string
-	infos []os.FileInfo
-}
-
-func statFiles(paths []string) (modelFiles, error) {
-	files := modelFiles{paths: paths}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return files, err
-		}
-		files.infos = append(files.infos, info)
-	}
-	return files, nil
-}
-
-func (f modelFiles) check(i int) error {
-	now, err := os.Stat(f.paths[i])
-	if err != nil {
-		return err
-	}
-	if was := f.infos[i]; !os.SameFile(was, now) || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) {
-		return fmt.Errorf("%s is not the file any more that was loaded", f.paths[i])
-	}
-	return nil
-}
-
 func (f modelFiles) fingerprint() ([]byte, error) {
 	h := sha256.New()
 	for i, path := range f.paths {

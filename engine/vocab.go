@@ -28,6 +28,7 @@ type Vocab struct {
 
 	mu  sync.RWMutex
 	llm *llama.Vocab // nil after close
+	why error        // the error of tokenizing after close
 }
 
 type tokenFlags uint8
@@ -108,10 +109,10 @@ func (v *Vocab) addSpecial(t Token, text string) {
 
 // close makes tokenizing fail, before the model is freed. It waits for calls
 // under way.
-func (v *Vocab) close() {
+func (v *Vocab) close(why error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.llm = nil
+	v.llm, v.why = nil, why
 }
 
 // NTokens returns the number of tokens; ids run from 0.
@@ -220,7 +221,7 @@ func (v *Vocab) encode(text string, f func(*llama.Vocab) []Token) ([]Token, erro
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.llm == nil {
-		return nil, ErrClosed
+		return nil, v.why
 	}
 	return f(v.llm), nil
 }

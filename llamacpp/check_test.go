@@ -49,8 +49,15 @@ func TestChecksAreNoted(t *testing.T) {
 	if err := synth.Write(t.Context(), path, vocabulary, synth.Shape{}, nil); err != nil {
 		t.Fatal(err)
 	}
+	check := func(digest string) error {
+		was, err := stat([]string{path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return checkModel(h, digest, []string{path}, was)
+	}
 	for _, digest := range []string{"", "abc", "abc", ""} {
-		if err := checkModel(h, digest, []string{path}); err != nil {
+		if err := check(digest); err != nil {
 			t.Error(err)
 		}
 	}
@@ -60,10 +67,10 @@ func TestChecksAreNoted(t *testing.T) {
 	if err := os.WriteFile(path, []byte("another"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkModel(h, "", []string{path}); !errors.Is(err, gguf.ErrInvalid) {
+	if err := check(""); !errors.Is(err, gguf.ErrInvalid) {
 		t.Errorf("a file that was replaced: %v", err)
 	}
-	if err := checkModel(h, "abc", []string{path}); err != nil { // read by its digest only
+	if err := check("abc"); err != nil { // read by its digest only
 		t.Error(err)
 	}
 }

@@ -15,9 +15,10 @@ import (
 // EmbedderOptions are the settings of [LoadEmbedder]. Nil and zero fields mean
 // the defaults.
 type EmbedderOptions struct {
-	// Hub is as in [Options], as are AsShipped, Threads and Logger.
-	Hub       *hub.Options
-	AsShipped bool
+	// Hub is as in [Options], as are AsShipped, CopyWeights, Threads and Logger.
+	Hub         *hub.Options
+	AsShipped   bool
+	CopyWeights bool
 
 	MaxLength int            // tokens of one text; 0: see [engine.EmbedderOptions], which says what they cost
 	Pooling   engine.Pooling // how a text's tokens become one embedding; empty: as the model was made for
@@ -50,30 +51,32 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 	if opts.GPULayers > 0 {
 		backend = ""
 	}
-	h, file, err := fetch(ctx, ref, opts.Hub, backend, opts.Logger)
+	h, model, err := fetch(ctx, ref, opts.Hub, backend, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
-	path := file.Path
+	file := model.file()
 	if !opts.AsShipped && opts.GPULayers == 0 {
-		if path, err = requantized(ctx, h, file, opts.Logger); err != nil {
+		if file, err = requantized(ctx, h, model, opts.Logger); err != nil {
 			return nil, err
 		}
 	}
 	registry.RLock()
 	defer registry.RUnlock()
-	e, err := engine.LoadEmbedder(ctx, path, &engine.EmbedderOptions{
-		MaxLength: opts.MaxLength,
-		Pooling:   opts.Pooling,
-		Normalize: opts.Normalize,
-		Threads:   opts.Threads,
-		GPULayers: opts.GPULayers,
-		Logger:    opts.Logger,
+	e, err := engine.LoadEmbedder(ctx, file.path, &engine.EmbedderOptions{
+		MaxLength:   opts.MaxLength,
+		Pooling:     opts.Pooling,
+		Normalize:   opts.Normalize,
+		Threads:     opts.Threads,
+		GPULayers:   opts.GPULayers,
+		CopyWeights: opts.CopyWeights,
+		Files:       file.was,
+		Logger:      opts.Logger,
 	})
 	if err != nil {
 		return nil, wrapLoad(err)
 	}
-	return &Embedder{name: named(ref), path: path, engine: e}, nil
+	return &Embedder{name: named(ref), path: file.path, engine: e}, nil
 }
 
 // Name returns the name that the model was loaded by.

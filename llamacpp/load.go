@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,12 @@ type Options struct {
 	// [llama.BuiltinChatTemplates]), or [PlainText].
 	ChatTemplate string
 
+	// CopyWeights reads the weights into memory, instead of mapping the model's file. The
+	// file may then be changed while the model is in use, which otherwise ends the model, or
+	// even the process: see [engine.FileChangedError]. Loading takes longer, and processes
+	// that have the same model do not share its memory.
+	CopyWeights bool
+
 	// Logger receives warnings and llama.cpp's own log. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -64,11 +71,11 @@ func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) 
 	if opts == nil {
 		opts = &Options{}
 	}
-	path, plan, err := prepare(ctx, ref, opts)
+	p, err := prepare(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, named(ref), path, plan, opts)
+	return open(ctx, named(ref), p, opts)
 }
 
 // Prepare does what [Load] does before it loads the model, so that a later Load needs
@@ -78,11 +85,11 @@ func Prepare(ctx context.Context, ref string, opts *Options) (path string, err e
 	if opts == nil {
 		opts = &Options{}
 	}
-	path, _, err = prepare(ctx, ref, opts)
+	p, err := prepare(ctx, ref, opts)
 	if errors.As(err, new(*hardware.FitError)) {
-		return path, nil // there may be room for it later
+		return p.path, nil // there may be room for it later
 	}
-	return path, err
+	return p.path, err
 }
 
 // Plan says how [Load] would load a model here and now, and why so. It fetches what is
@@ -92,29 +99,41 @@ func Plan(ctx context.Context, ref string, opts *Options) (hardware.Plan, error)
 	if opts == nil {
 		opts = &Options{}
 	}
-	_, plan, err := prepare(ctx, ref, opts)
-	return plan, err
+	p, err := prepare(ctx, ref, opts)
+	return p.plan, err
+}
+
+// prepared is a model that can be loaded.
+type prepared struct {
+	modelFile
+	plan hardware.Plan
+}
+
+// modelFile is the file that a model is loaded from.
+type modelFile struct {
+	path string        // of a split model, of the first part
+	was  []os.FileInfo // what all parts were as they were checked
 }
 
 // prepare gets the libraries and a model's file, or the copy of it that is fastest on the
 // CPU if there is nothing else, and plans how to load it. A model that does not fit is an error
 // that wraps a [*hardware.FitError], with its file.
-func prepare(ctx context.Context, ref string, opts *Options) (path string, plan hardware.Plan, err error) {
+func prepare(ctx context.Context, ref string, opts *Options) (p prepared, err error) {
 	if err := opts.validate(); err != nil {
-		return "", plan, wrap(ErrConfig, err)
+		return p, wrap(ErrConfig, err)
 	}
-	h, file, err := fetch(ctx, ref, opts.Hub, opts.Backend, opts.Logger)
+	h, model, err := fetch(ctx, ref, opts.Hub, opts.Backend, opts.Logger)
 	if err != nil {
-		return "", plan, err
+		return p, err
 	}
-	path = file.Path
+	file := model.file()
 	if !opts.AsShipped && (opts.Backend == hardware.BackendCPU || !hasGPU()) {
-		if path, err = requantized(ctx, h, file, opts.Logger); err != nil {
-			return "", plan, err
+		if file, err = requantized(ctx, h, model, opts.Logger); err != nil {
+			return p, err
 		}
 	}
-	plan, err = opts.plan(ctx, named(ref), path)
-	return path, plan, err
+	plan, err := opts.plan(ctx, named(ref), file.path)
+	return prepared{file, plan}, err
 }
 
 // hasGPU reports whether llama.cpp has a GPU to put layers on.
@@ -127,20 +146,33 @@ func hasGPU() bool {
 // named returns the model that a reference names.
 func named(ref string) string { return cmp.Or(ref, hub.DefaultModel) }
 
-// fetch gets a model's file and loads the libraries.
-func fetch(ctx context.Context, ref string, opts *hub.Options, backend hardware.Backend, log *slog.Logger) (h *hub.Hub, file *hub.Model, err error) {
+// checkedModel is a model that has passed the check.
+type checkedModel struct {
+	*hub.Model
+	was []os.FileInfo // what its files were as they were checked
+}
+
+func (m *checkedModel) file() modelFile { return modelFile{m.Path, m.was} }
+
+// fetch gets a model's file, checks it and loads the libraries.
+func fetch(ctx context.Context, ref string, opts *hub.Options, backend hardware.Backend, log *slog.Logger) (h *hub.Hub, model *checkedModel, err error) {
 	if h, err = hub.New(opts); err != nil {
 		return nil, nil, wrap(ErrConfig, err)
 	}
 	// The model comes first: an unknown name is then said before any download.
-	if file, err = h.Model(ctx, named(ref)); err != nil {
+	m, err := h.Model(ctx, named(ref))
+	if err != nil {
 		return nil, nil, wrapFetch(ErrModelNotLoaded, err)
+	}
+	was, err := stat(m.Paths)
+	if err != nil {
+		return nil, nil, wrap(ErrModelNotLoaded, err)
 	}
 	libs, err := h.Libraries(ctx)
 	if err != nil {
 		return nil, nil, wrapFetch(ErrBackend, err)
 	}
-	if err := checkModel(h, file.Digest, file.Paths); err != nil {
+	if err := checkModel(h, m.Digest, m.Paths, was); err != nil {
 		return nil, nil, wrap(ErrModelNotLoaded, err)
 	}
 	if log != nil {
@@ -157,7 +189,7 @@ func fetch(ctx context.Context, ref string, opts *hub.Options, backend hardware.
 	case err != nil && log != nil:
 		log.Warn("the GPU is not used", "err", err)
 	}
-	return h, file, nil
+	return h, &checkedModel{m, was}, nil
 }
 
 func (o *Options) validate() error {
@@ -177,8 +209,8 @@ func (o *Options) validate() error {
 }
 
 // open loads a model file once the libraries are there.
-func open(ctx context.Context, name, path string, plan hardware.Plan, opts *Options) (*LoadedModel, error) {
-	header, err := gguf.Open(path)
+func open(ctx context.Context, name string, p prepared, opts *Options) (*LoadedModel, error) {
+	header, err := gguf.Open(p.path)
 	if err != nil {
 		return nil, wrap(ErrModelNotLoaded, err)
 	}
@@ -190,14 +222,14 @@ func open(ctx context.Context, name, path string, plan hardware.Plan, opts *Opti
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e, plan, err := opts.loadEngine(ctx, path, plan, log)
+	e, plan, err := opts.loadEngine(ctx, p, log)
 	if err != nil {
 		return nil, wrapLoad(err)
 	}
 	template.forVocabulary(e.Vocab())
 	m := &LoadedModel{
 		name:     name,
-		path:     path,
+		path:     p.path,
 		plan:     plan,
 		engine:   e,
 		template: template,

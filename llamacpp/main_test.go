@@ -41,6 +41,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if change := os.Getenv(changedEnv); change != "" {
+		if err := changeFile(change); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := testmodel.Main(m)
 	if shared.model != nil {
 		if err := shared.model.Close(); err != nil {

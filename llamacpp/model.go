@@ -61,6 +61,10 @@ func (m *LoadedModel) ContextLength() int { return m.engine.ContextLength() }
 // Close, but for encoding texts.
 func (m *LoadedModel) Vocabulary() *grammar.Vocabulary { return m.vocabulary() }
 
+// Err returns why the model serves no more requests though nobody has closed it, such as an
+// [engine.FileChangedError]: it can only be closed then, and loaded again. A pool does that.
+func (m *LoadedModel) Err() error { return classify(m.engine.Err()) }
+
 // Close ends running requests with an [ErrModelNotLoaded] and frees the model.
 // It may be called again.
 func (m *LoadedModel) Close() error {

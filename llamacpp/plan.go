@@ -92,6 +92,7 @@ func (o *Options) engineOptions(p *hardware.Plan) *engine.Options {
 		Threads:       o.Threads,
 		Slots:         o.Slots,
 		LoRAs:         o.LoRAs,
+		CopyWeights:   o.CopyWeights,
 		Logger:        o.Logger,
 	}
 	if p.Backend == hardware.BackendCPU {
@@ -108,11 +109,13 @@ func (o *Options) engineOptions(p *hardware.Plan) *engine.Options {
 }
 
 // loadEngine loads a model by a plan, and returns the one that it was loaded by.
-func (o *Options) loadEngine(ctx context.Context, path string, plan hardware.Plan, log *slog.Logger) (e *engine.Engine, _ hardware.Plan, err error) {
+func (o *Options) loadEngine(ctx context.Context, p prepared, log *slog.Logger) (e *engine.Engine, plan hardware.Plan, err error) {
 	registry.RLock()
 	defer registry.RUnlock()
-	plan, err = fit(plan, log, func(p *hardware.Plan) error {
-		e, err = engine.Load(ctx, path, o.engineOptions(p))
+	plan, err = fit(p.plan, log, func(plan *hardware.Plan) error {
+		opts := o.engineOptions(plan)
+		opts.Files = p.was
+		e, err = engine.Load(ctx, p.path, opts)
 		return err
 	})
 	return e, plan, err

@@ -24,30 +24,34 @@ const requantizedLimit = 1 << 30
 
 // requantized returns the file to load for a model on the CPU: its own, or a copy that
 // computes faster. A copy that cannot be made is no reason to fail.
-func requantized(ctx context.Context, h *hub.Hub, m *hub.Model, log *slog.Logger) (string, error) {
+func requantized(ctx context.Context, h *hub.Hub, m *checkedModel, log *slog.Logger) (file modelFile, err error) {
 	if m.Digest == "" || len(m.Paths) > 1 || m.Size > requantizedLimit {
-		return m.Path, nil
+		return m.file(), nil
 	}
 	header, err := gguf.Open(m.Path)
 	if err != nil {
-		return "", wrap(ErrModelNotLoaded, err)
+		return file, wrap(ErrModelNotLoaded, err)
 	}
 	if !slowOnCPU(header) {
-		return m.Path, nil
+		return m.file(), nil
 	}
-	c, err := h.Copy(ctx, m, gguf.Q8_0.String(), sizeAsQ8(header), func(_ context.Context, to string) error {
+	c, err := h.Copy(ctx, m.Model, gguf.Q8_0.String(), sizeAsQ8(header), func(_ context.Context, to string) error {
 		return llama.Quantize(m.Path, to, llama.FileQ8_0, runtime.NumCPU())
 	})
 	switch {
 	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
+		return file, context.Cause(ctx)
 	case err != nil && log != nil:
 		log.Warn("the model is used as it was shipped", "model", m.Ref, "err", err)
 	}
 	if err != nil {
-		return m.Path, nil
+		return m.file(), nil
 	}
-	return c.Path, nil
+	was, err := stat([]string{c.Path})
+	if err != nil {
+		return file, wrap(ErrModelNotLoaded, err)
+	}
+	return modelFile{c.Path, was}, nil
 }
 
 // slowOnCPU reports whether most of a model's weights are of a type without kernels.

@@ -36,8 +36,8 @@ func TestNotRequantized(t *testing.T) {
 		"in two parts": {Path: path, Paths: []string{path, path}, Digest: "1"},
 		"large":        {Path: path, Paths: []string{path}, Digest: "1", Size: requantizedLimit + 1},
 	} {
-		if got, err := requantized(t.Context(), h, m, nil); err != nil || got != path {
-			t.Errorf("%s: %s, %v", name, got, err)
+		if got, err := requantized(t.Context(), h, &checkedModel{Model: m}, nil); err != nil || got.path != path {
+			t.Errorf("%s: %s, %v", name, got.path, err)
 		}
 	}
 	file := filepath.Join(t.TempDir(), "file")
@@ -48,8 +48,8 @@ func TestNotRequantized(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got, err := requantized(t.Context(), broken, &hub.Model{Path: path, Paths: []string{path}, Digest: "1"}, nil)
-	if err != nil || got != path {
-		t.Errorf("cache that cannot be written: %s, %v", got, err)
+	got, err := requantized(t.Context(), broken, &checkedModel{Model: &hub.Model{Path: path, Paths: []string{path}, Digest: "1"}}, nil)
+	if err != nil || got.path != path {
+		t.Errorf("cache that cannot be written: %s, %v", got.path, err)
 	}
 }
