@@ -56,7 +56,7 @@ func TestBackend(t *testing.T) {
 		t.Errorf("the second time: %s, %v", again, err)
 	}
 	h.opts.Offline = true
-	if err := os.WriteFile(path, []byte("other"), 0o644); err != nil {
+	if err := overwrite(path, "other"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = h.Backend(t.Context(), libs, "vulkan"); !errors.Is(err, ErrOffline) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,8 @@ import (
 //	work/<key>/            a fetch under way; work/<key>.lock is held meanwhile
 //
 // A folder under libraries, models or copies appears whole, by rename, and is never
-// changed afterwards.
+// changed afterwards: processes have its files mapped. They are read-only, so that nobody
+// else writes to them by mistake.
 type cache struct {
 	dir   string
 	space func(dir string) (free int64, err error) // replaced by tests
@@ -143,6 +145,7 @@ func (c *cache) sweep(except string) {
 // there makes way: its owner found it wanting, or it is the same.
 func (w *work) publish(from, kind, digest string) (string, error) {
 	to := w.cache.path(kind, digest)
+	protect(from)
 	err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), syncDir(from))
 	if err == nil && exists(to) {
 		err = os.Rename(to, w.scratch("old"))
@@ -154,6 +157,19 @@ func (w *work) publish(from, kind, digest string) (string, error) {
 		err = syncDir(filepath.Dir(to))
 	}
 	return to, w.cache.disk(err)
+}
+
+// protect makes the files in a folder read-only, as far as the file system can.
+func protect(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if info, err := d.Info(); err == nil {
+			_ = os.Chmod(path, info.Mode()&^0o222)
+		}
+		return nil
+	})
 }
 
 // room fails if the disk lacks the bytes that a fetch will need.

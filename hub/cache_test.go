@@ -77,8 +77,8 @@ func TestChangedFile(t *testing.T) {
 		t.Error("a touched file was fetched again")
 	}
 	for name, damage := range map[string]func() error{
-		"changed":        func() error { return os.WriteFile(m.Path, []byte("GGUFnonsense"), 0o644) },
-		"truncated":      func() error { return os.Truncate(m.Path, 500) },
+		"changed":        func() error { return overwrite(m.Path, "GGUFnonsense") },
+		"truncated":      func() error { return errors.Join(os.Chmod(m.Path, 0o644), os.Truncate(m.Path, 500)) },
 		"removed":        func() error { return os.Remove(m.Path) },
 		"folder removed": func() error { return os.RemoveAll(filepath.Dir(m.Path)) },
 	} {
@@ -93,6 +93,29 @@ func TestChangedFile(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		wantFile(t, m.Path, data)
+	}
+}
+
+// overwrite damages a file of the cache, which is read-only.
+func overwrite(path, text string) error {
+	return errors.Join(os.Chmod(path, 0o644), os.WriteFile(path, []byte(text), 0o644))
+}
+
+// Nobody writes by mistake to files that processes have mapped.
+func TestFilesAreReadOnly(t *testing.T) {
+	h := testHub(t, Options{})
+	m := cachedTestModel(t, h, 1000)
+	c, err := h.Copy(t.Context(), m, "Q8_0", 100, writeCopy([]byte("copy")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{m.Path, c.Path} {
+		if info, err := os.Stat(path); err != nil || info.Mode()&0o222 != 0 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if err := h.Remove(t.Context(), m.Ref); err != nil || exists(m.Path) {
+		t.Errorf("removing it: %v", err)
 	}
 }
 
@@ -159,7 +182,7 @@ func TestManage(t *testing.T) {
 	if err := h.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := os.WriteFile(a.Path, []byte("GGUFnonsense"), 0o644); err != nil {
+	if err := overwrite(a.Path, "GGUFnonsense"); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, h.Verify(t.Context(), a.Ref), "verifying "+a.Ref, a.Path, a.Digest, "fetch it again")

@@ -149,7 +149,7 @@ func TestNPM(t *testing.T) {
 				t.Error("second time:", err)
 			}
 			// A changed library is not used.
-			if err := os.WriteFile(libs.Files.GGML, []byte("other"), 0o644); err != nil {
+			if err := overwrite(libs.Files.GGML, "other"); err != nil {
 				t.Fatal(err)
 			}
 			if l, err := h.Libraries(t.Context()); err == nil {

@@ -87,7 +87,7 @@ func TestCopyIsManagedWithItsModel(t *testing.T) {
 	if err := h.Verify(t.Context()); err != nil {
 		t.Errorf("whole: %v", err)
 	}
-	if err := os.WriteFile(c.Path, []byte("cope"), 0o644); err != nil {
+	if err := overwrite(c.Path, "cope"); err != nil {
 		t.Fatal(err)
 	}
 	err = h.Verify(t.Context(), m.Ref)
@@ -97,7 +97,7 @@ func TestCopyIsManagedWithItsModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFile(t, again.Path, []byte("copy"))
-	if err := os.WriteFile(again.Path, []byte("longer"), 0o644); err != nil {
+	if err := overwrite(again.Path, "longer"); err != nil {
 		t.Fatal(err)
 	}
 	again, err = h.Copy(t.Context(), m, "Q8_0", 100, writeCopy([]byte("copy")))

@@ -52,8 +52,9 @@ type Options struct {
 
 	// CopyWeights reads the weights into memory, instead of mapping the model's file. The
 	// file may then be changed while the model is in use, which otherwise ends the model, or
-	// even the process: see [engine.FileChangedError]. Loading takes longer, and processes
-	// that have the same model do not share its memory.
+	// even the process: see [engine.FileChangedError]. Loading takes longer (of
+	// 140 MB 150 ms instead of 100), and processes that have the same model do not share its
+	// memory.
 	CopyWeights bool
 
 	// Logger receives warnings and llama.cpp's own log. Nil: nothing is logged.
