@@ -71,7 +71,7 @@ func (p *Pool[M]) hit(w *waiter[M]) (bool, error) {
 		return false, ErrClosed
 	}
 	m := p.models[w.name]
-	if m == nil || m.state != ready {
+	if !p.lendable(m) {
 		return false, nil
 	}
 	first := slices.IndexFunc(p.waiting, func(w *waiter[M]) bool { return p.models[w.name] == nil })
@@ -147,7 +147,7 @@ func (p *Pool[M]) advance() {
 	p.waiting = slices.DeleteFunc(p.waiting, func(w *waiter[M]) bool {
 		m := p.models[w.name]
 		switch {
-		case m != nil && m.state == ready && (first == nil || !p.impatient(first, m)):
+		case p.lendable(m) && (first == nil || !p.impatient(first, m)):
 			w.grant(p.lend(m))
 			return true
 		case m == nil && first == nil && p.makeRoom(w.need):

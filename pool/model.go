@@ -33,6 +33,27 @@ type model[M io.Closer] struct {
 	expiry   *time.Timer // while it is idle and idle models are closed
 }
 
+// failed reports whether a model that was ready serves nobody any more.
+func (m *model[M]) failed() bool {
+	f, ok := any(m.value).(interface{ Err() error })
+	return ok && f.Err() != nil
+}
+
+// lendable reports whether there is a model to lend. One that has failed is closed when
+// nobody uses it, pinned or not. The caller holds p.mu.
+func (p *Pool[M]) lendable(m *model[M]) bool {
+	if m == nil || m.state != ready {
+		return false
+	}
+	if m.failed() {
+		if m.idle() {
+			p.close(m)
+		}
+		return false
+	}
+	return true
+}
+
 func (m *model[M]) idle() bool { return m.state == ready && m.users == 0 }
 
 // lend makes a lease of a model that is ready. The caller holds p.mu.
@@ -50,7 +71,7 @@ func (p *Pool[M]) lend(m *model[M]) *model[M] {
 // rest is what becomes of a model that nobody uses any more. The caller holds p.mu.
 func (p *Pool[M]) rest(m *model[M]) {
 	m.lastUsed = time.Now()
-	if p.closed {
+	if p.closed || m.failed() {
 		p.close(m)
 		return
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/internal/synth"
 	"github.com/cria-lm/cria/internal/testmodel"
 	"github.com/cria-lm/cria/llamacpp"
@@ -71,5 +73,64 @@ func TestModels(t *testing.T) {
 	}
 	if err := p.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A model whose file is damaged while it is in the pool is an error that says what to do,
+// until the file is whole; another goes on.
+func TestModelFileDamaged(t *testing.T) {
+	testmodel.Lock(t)
+	dir := t.TempDir()
+	path, spare, other := filepath.Join(dir, "model.gguf"), filepath.Join(dir, "spare.gguf"), filepath.Join(dir, "other.gguf")
+	for _, path := range []string{path, spare, other} {
+		if err := synth.Write(t.Context(), path, testmodel.Model(t), synth.Shape{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := pool.New(&pool.Models{Options: func(string) *llamacpp.Options {
+		return &llamacpp.Options{ContextLength: 256, ChatTemplate: llamacpp.PlainText}
+	}}, nil)
+	defer func() {
+		if err := p.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	ask := func(name string) error {
+		return p.Use(t.Context(), name, func(ctx context.Context, m *llamacpp.LoadedModel) error {
+			chat := cria.Chat{Turns: []cria.Message{{Role: cria.RoleUser, Content: "Who?"}}}
+			for _, err := range m.Generate(ctx, &cria.Request{Chat: chat, MaxTokens: 4}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	serves := func(name string) {
+		t.Helper()
+		if err := ask(name); err != nil {
+			t.Errorf("%s: %v", filepath.Base(name), err)
+		}
+	}
+	serves(path)
+	serves(other)
+	if err := os.Truncate(path, 100_000); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(path); !errors.Is(err, llamacpp.ErrModelNotLoaded) || !errors.As(err, new(*engine.FileChangedError)) {
+		t.Errorf("the file in use was cut short: %v", err)
+	}
+	serves(other)
+	if err := ask(path); !errors.As(err, new(*pool.LoadError)) || !errors.Is(err, gguf.ErrInvalid) {
+		t.Errorf("the file is not whole: %v", err)
+	}
+	serves(other)
+	if err := os.Rename(spare, path); err != nil {
+		t.Fatal(err)
+	}
+	serves(path)
+	serves(other)
+	if s := p.Status(); s.Loaded != 3 {
+		t.Errorf("%d models were loaded", s.Loaded)
 	}
 }

@@ -24,7 +24,10 @@ type Source[M io.Closer] interface {
 	// Need returns what memory a model takes, before it is loaded.
 	Need(ctx context.Context, name string) (Memory, error)
 
-	// Load loads a model. If it fails, or ctx ends, it leaves nothing behind.
+	// Load loads a model. If it fails, or ctx ends, it leaves nothing behind. A model that
+	// may stop serving by itself says so by a method Err() error, which is not to wait: it is
+	// then lent to nobody, closed when its leases have ended, and loaded anew when it is
+	// asked for.
 	Load(ctx context.Context, name string) (M, error)
 }
 

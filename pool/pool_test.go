@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,15 @@ type fake struct {
 	name   string
 	source *fakes
 	closed bool
+	broken atomic.Bool
+}
+
+// Err says that the model serves nobody.
+func (f *fake) Err() error {
+	if f.broken.Load() {
+		return errors.New("broken")
+	}
+	return nil
 }
 
 func newFakes() *fakes { return &fakes{alive: map[string]int{}, took: time.Second} }
@@ -521,4 +531,40 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%v and %v (-want +got):\n%s", tt.used, tt.need, diff)
 		}
 	}
+}
+
+// A model that has failed is lent to nobody, also where it is pinned, and loaded anew when
+// it is asked for and its leases have ended.
+func TestFailedModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newFakes()
+		p := New(source, budget(2))
+		p.Pin("a")
+		first, other := get(t, p, "a"), get(t, p, "b")
+		first.Model().broken.Store(true)
+		second := make(chan *Lease[*fake])
+		go func() { second <- get(t, p, "a") }()
+		synctest.Wait()
+		if again := get(t, p, "b"); again.Model() != other.Model() {
+			t.Error("another model was loaded again")
+		} else {
+			again.Release()
+		}
+		first.Release()
+		lease := <-second
+		if lease.Model() == first.Model() || lease.Model().broken.Load() {
+			t.Error("the failed model was lent")
+		}
+		lease.Model().broken.Store(true) // and nobody waits for it
+		lease.Release()
+		lease = get(t, p, "a")
+		lease.Release()
+		lease.Model().broken.Store(true) // while it is idle
+		get(t, p, "a").Release()
+		other.Release()
+		done(t, p, source)
+		if gone := source.gone(); len(gone) != 5 || source.most > 2 {
+			t.Errorf("closed %v, %d bytes in use", gone, source.most)
+		}
+	})
 }
