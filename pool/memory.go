@@ -71,7 +71,8 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the model %s needs %v, more than the pool's budget (%v): raise the budget, or load it with a shorter context or a smaller quantization", e.Name, e.Need, e.Budget)
+	return fmt.Sprintf("the model %s needs %v, %v more than the pool's budget (%v): raise the budget, or load it with a shorter context or a smaller quantization",
+		e.Name, e.Need, e.Budget.short(nil, e.Need), e.Budget)
 }
 
 // BusyError says that there was no room for a model before the context ended. It wraps

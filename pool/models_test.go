@@ -1,9 +1,11 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/internal/synth"
 	"github.com/cria-lm/cria/internal/testmodel"
 	"github.com/cria-lm/cria/llamacpp"
@@ -95,17 +98,7 @@ func TestModelFileDamaged(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	ask := func(name string) error {
-		return p.Use(t.Context(), name, func(ctx context.Context, m *llamacpp.LoadedModel) error {
-			chat := cria.Chat{Turns: []cria.Message{{Role: cria.RoleUser, Content: "Who?"}}}
-			for _, err := range m.Generate(ctx, &cria.Request{Chat: chat, MaxTokens: 4}) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
+	ask := func(name string) error { return ask(t.Context(), p, name) }
 	serves := func(name string) {
 		t.Helper()
 		if err := ask(name); err != nil {
@@ -132,5 +125,133 @@ func TestModelFileDamaged(t *testing.T) {
 	serves(other)
 	if s := p.Status(); s.Loaded != 3 {
 		t.Errorf("%d models were loaded", s.Loaded)
+	}
+}
+
+// ask has a model of a pool say something.
+func ask(ctx context.Context, p *pool.Pool[*llamacpp.LoadedModel], name string) error {
+	return p.Use(ctx, name, func(ctx context.Context, m *llamacpp.LoadedModel) error {
+		chat := cria.Chat{Turns: []cria.Message{{Role: cria.RoleUser, Content: "Who?"}}}
+		for _, err := range m.Generate(ctx, &cria.Request{Chat: chat, MaxTokens: 4}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// What is wrong with a model is an error of its own type that says what would help. The
+// default model goes on in the same pool.
+func TestBadModels(t *testing.T) {
+	testmodel.Lock(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name string, metadata []gguf.KeyValue) {
+		t.Helper()
+		var b bytes.Buffer
+		if err := errors.Join(gguf.Write(&b, metadata, nil), os.WriteFile(at(name), b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("newer.gguf", []gguf.KeyValue{{Key: "general.architecture", Value: "llama9"}})
+	write("m-00001-of-00002.gguf", []gguf.KeyValue{{Key: "split.no", Value: uint16(0)}, {Key: "split.count", Value: uint16(2)}})
+	if err := errors.Join(
+		synth.Write(t.Context(), at("adapted.gguf"), testmodel.Model(t), synth.Shape{}, nil),
+		synth.Write(t.Context(), at("other.gguf"), testmodel.Model(t), synth.Shape{Embedding: 128}, nil),
+		synth.WriteAdapter(at("lora.gguf"), at("other.gguf"), synth.Adapter{}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	loras := map[string]string{"mine": at("lora.gguf")}
+	p := pool.New(&pool.Models{Options: func(name string) *llamacpp.Options {
+		o := &llamacpp.Options{ContextLength: 256}
+		if name == at("adapted.gguf") {
+			o.LoRAs = loras
+		}
+		return o
+	}}, &pool.Options{Budget: pool.Memory{pool.Host: 1 << 30}})
+	defer func() {
+		if err := p.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := ask(t.Context(), p, hub.DefaultModel); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		model string
+		is    error
+		as    any
+		says  []string
+	}{
+		"an architecture that is not known": {at("newer.gguf"), gguf.ErrUnknownArchitecture, new(*gguf.Error), []string{`"llama9"`, "newer release"}},
+		"a part missing":                    {at("m-00001-of-00002.gguf"), fs.ErrNotExist, new(*gguf.PartsError), []string{"m-00002-of-00002.gguf", "put them there"}},
+		"an adapter for another model":      {at("adapted.gguf"), llamacpp.ErrModelNotLoaded, new(*gguf.LoRAError), []string{`"mine"`, "load the adapter with the model that it was trained on"}},
+		"no such model":                     {"smollm2-136m-instruct", hub.ErrUnknown, new(*pool.LoadError), []string{"did you mean smollm2-135m-instruct"}},
+		"no such file":                      {at("none.gguf"), fs.ErrNotExist, new(*pool.LoadError), []string{at("none.gguf")}},
+	} {
+		err := ask(t.Context(), p, tt.model)
+		if !errors.Is(err, llamacpp.ErrModelNotLoaded) || !errors.Is(err, tt.is) || !errors.As(err, tt.as) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, text := range tt.says {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q is not in %q", name, text, err)
+			}
+		}
+		if err := ask(t.Context(), p, hub.DefaultModel); err != nil {
+			t.Errorf("after %s: %v", name, err)
+		}
+	}
+	delete(loras, "mine")
+	if err := ask(t.Context(), p, at("adapted.gguf")); err != nil {
+		t.Errorf("without the adapter: %v", err)
+	}
+	if s := p.Status(); s.Loaded != 2 {
+		t.Errorf("%d models were loaded", s.Loaded)
+	}
+}
+
+// What can never fit is refused at once, with what it needs and what there is, also while
+// the budget is in use. What fits goes on.
+func TestModelTooLarge(t *testing.T) {
+	testmodel.Lock(t)
+	small := filepath.Join(t.TempDir(), "small.gguf")
+	if err := synth.Write(t.Context(), small, testmodel.Model(t), synth.Shape{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	source := &pool.Models{Options: func(string) *llamacpp.Options { return &llamacpp.Options{ContextLength: 256} }}
+	need, err := source.Need(t.Context(), hub.DefaultModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	budget := pool.Memory{pool.Host: need[pool.Host] - 1}
+	p := pool.New(source, &pool.Options{Budget: budget})
+	defer func() {
+		if err := p.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	lease, err := p.Get(t.Context(), small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	for what, err := range map[string]error{"asked for": ask(t.Context(), p, hub.DefaultModel), "preloaded": p.Preload(t.Context(), hub.DefaultModel)} {
+		var large *pool.TooLargeError
+		if !errors.As(err, &large) || large.Need[pool.Host] != need[pool.Host] || large.Budget[pool.Host] != budget[pool.Host] {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		for _, text := range []string{hub.DefaultModel, need.String(), "1 B more", budget.String(), "raise the budget", "shorter context", "smaller quantization"} {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q is not in %q", what, text, err)
+			}
+		}
+	}
+	if err := ask(t.Context(), p, small); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

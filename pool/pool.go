@@ -141,8 +141,12 @@ func (p *Pool[M]) preload(ctx context.Context, name string, beside Memory) (*Lea
 		return nil, &LoadError{name, err}
 	}
 	if len(p.opts.Budget.short(beside, need)) > 0 {
-		beside.add(need)
-		return nil, &TooLargeError{name + " beside the models before it", beside, p.opts.Budget}
+		if len(beside) > 0 {
+			name += " beside the models before it"
+		}
+		all := maps.Clone(beside)
+		all.add(need)
+		return nil, &TooLargeError{name, all, p.opts.Budget}
 	}
 	lease, err := p.Get(ctx, name)
 	if err == nil {

@@ -257,7 +257,7 @@ func TestErrors(t *testing.T) {
 		}
 		p := New[*fake](s, budget(2))
 		large := (*TooLargeError)(nil)
-		if _, err := p.Get(t.Context(), "l3"); !errors.As(err, &large) || !strings.Contains(err.Error(), "the model l3 needs CPU 3 B, more than the pool's budget (CPU 2 B): raise the budget") {
+		if _, err := p.Get(t.Context(), "l3"); !errors.As(err, &large) || !strings.Contains(err.Error(), "the model l3 needs CPU 3 B, CPU 1 B more than the pool's budget (CPU 2 B): raise the budget") {
 			t.Errorf("too large: %v", err)
 		}
 		load := (*LoadError)(nil)
