@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/pool"
 )
 
 // The defaults of [Options].
@@ -26,7 +28,7 @@ type Options struct {
 	Interval time.Duration // between two looks at the folder; 0: [DefaultInterval], negative: only [Engine.Reload] looks
 	Keep     int           // versions that are kept of each program; 0: [DefaultKeep]
 
-	// Catalog says what models there are for requirements without a name.
+	// Catalog says what models there are, for requirements without a name and for errors.
 	Catalog func() []Model
 
 	// Logger hears of new versions and of files that cannot be used. Nil: nobody does.
@@ -170,7 +172,7 @@ type Answer struct {
 }
 
 // Run calls a program with inputs by name. Errors are an [*UnknownError], a
-// [*RequirementError], those of the pool, a [*cria.StateError] if the program was tuned
+// [*RequirementError], a [*ModelError] that wraps those of the pool, that of ctx, a [*cria.StateError] if the program was tuned
 // for another model, and those of the program.
 func (e *Engine) Run(ctx context.Context, name string, inputs cria.Example) (*Answer, error) {
 	v, err := e.version(name)
@@ -178,8 +180,8 @@ func (e *Engine) Run(ctx context.Context, name string, inputs cria.Example) (*An
 		return nil, err
 	}
 	var models []Model
-	if v.require.Name == "" && e.opts.Catalog != nil {
-		models = e.opts.Catalog()
+	if v.require.Name == "" {
+		models = e.catalog()
 	}
 	model, err := v.require.resolve(name, models)
 	if err != nil {
@@ -187,15 +189,39 @@ func (e *Engine) Run(ctx context.Context, name string, inputs cria.Example) (*An
 	}
 	answer := &Answer{Model: model, Version: v.Number}
 	ctx, trace := cria.WithTrace(ctx)
+	ready := false
 	err = e.models.Use(ctx, model, func(ctx context.Context, lm cria.LM) (err error) {
+		ready = true
 		answer.Outputs, err = v.run(ctx, lm, inputs)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+	case ready, ctx.Err() != nil, errors.Is(err, pool.ErrClosed):
 		return nil, err
+	default:
+		return nil, e.modelError(v, name, model, err)
 	}
 	answer.Usage = trace.Usage()
 	return answer, nil
+}
+
+// catalog says what models there are, if anybody does.
+func (e *Engine) catalog() []Model {
+	if e.opts.Catalog == nil {
+		return nil
+	}
+	return e.opts.Catalog()
+}
+
+func (e *Engine) modelError(v *version, program, model string, err error) error {
+	failed := &ModelError{Program: program, Path: v.declaredIn, Model: model, Err: err}
+	for _, m := range e.catalog() {
+		if m.Fits && m.Name != model {
+			failed.Known = append(failed.Known, m.Name)
+		}
+	}
+	return failed
 }
 
 // Run calls a program of an engine with typed inputs and outputs: structs whose JSON has

@@ -373,7 +373,7 @@ func TestFolder(t *testing.T) {
 	if status := e.Programs(); len(status) != 1 || status[0].Name != "ask" {
 		t.Errorf("programs %+v", status)
 	}
-	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); err == nil || !strings.Contains(err.Error(), "nobody has the model small") {
+	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); !errors.As(err, new(*ModelError)) || !strings.Contains(err.Error(), "nobody has the model small") {
 		t.Errorf("a model that nobody has: %v", err)
 	}
 }

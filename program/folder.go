@@ -109,7 +109,7 @@ func (e *Engine) look(name, path string) {
 		err = fmt.Errorf("it has %d bytes, more than %d", state.size, maxFile)
 	default:
 		if data, err = os.ReadFile(path); err == nil {
-			v, err = readVersion(data, inGo)
+			v, err = readVersion(path, data, inGo)
 		}
 	}
 	e.mu.Lock()

@@ -61,6 +61,30 @@ func (e *RequirementError) Error() string {
 	return fmt.Sprintf("the program %s cannot run: %s; name a model in its declaration", e.Program, wanted)
 }
 
+// ModelError says that the model that a program runs on could not be had. It wraps the
+// reason.
+type ModelError struct {
+	Program string
+	Path    string // the file that says which model; empty: it is said in Go
+	Model   string
+	Known   []string // models that there are, as far as [Options].Catalog says
+	Err     error
+}
+
+func (e *ModelError) Error() string {
+	program, place := e.Program, "its Requirement"
+	if e.Path != "" {
+		program, place = fmt.Sprintf("%s (%s)", e.Program, e.Path), `"model" there`
+	}
+	known := "cria models --all lists those that are known"
+	if len(e.Known) > 0 {
+		known = "there are " + strings.Join(e.Known, ", ")
+	}
+	return fmt.Sprintf("the program %s runs on the model %s, which cannot be had: %v; another can be named in %s: %s", program, e.Model, e.Err, place, known)
+}
+
+func (e *ModelError) Unwrap() error { return e.Err }
+
 // resolve returns the name of the model that a program runs on: the smallest of those
 // that fit. Of equals the first in the list is taken.
 func (r Requirement) resolve(program string, models []Model) (string, error) {

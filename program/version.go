@@ -23,10 +23,11 @@ type Version struct {
 // version is a version that can run. It never changes.
 type version struct {
 	Version
-	require   Requirement
-	module    runner
-	program   *cria.Program
-	candidate cria.Candidate
+	require    Requirement
+	declaredIn string // the file with require; empty: it is from Go
+	module     runner
+	program    *cria.Program
+	candidate  cria.Candidate
 
 	saved   []byte   // if the program was saved, for the check below
 	checked sync.Map // identities of models, each with what cria.Program.Load says of it
@@ -35,8 +36,8 @@ type version struct {
 // runner calls a module with inputs and outputs by name.
 type runner func(ctx context.Context, inputs cria.Example) (cria.Example, error)
 
-// readVersion makes a version of a file; of is the program in Go, nil if there is none.
-func readVersion(data []byte, of *version) (*version, error) {
+// readVersion makes a version of the file at path; of is the program in Go, nil if there is none.
+func readVersion(path string, data []byte, of *version) (*version, error) {
 	digest := sha256.Sum256(data)
 	v := &version{Version: Version{Digest: hex.EncodeToString(digest[:])}}
 	saved, err := isSaved(data)
@@ -46,6 +47,7 @@ func readVersion(data []byte, of *version) (*version, error) {
 	case !saved && of != nil:
 		return nil, errors.New("the program is declared in Go: beside it belongs a file that cria.Program.SaveFile wrote")
 	case !saved:
+		v.declaredIn = path
 		return v, v.declare(data)
 	case of == nil:
 		return nil, errors.New(`it is a saved program, and none in Go has its name: add that, or declare one with "signature"`)
