@@ -5,6 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/cria-lm/cria/llama"
 )
 
 func TestModelFiles(t *testing.T) {
@@ -93,6 +96,55 @@ func BenchmarkModelFilesChanged(b *testing.B) {
 	for b.Loop() {
 		if err := files.changed(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What was computed while somebody wrote to the file is given to nobody.
+func TestFileChangedWhileComputing(t *testing.T) {
+	data, err := os.ReadFile(testModelPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "own.gguf")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Load(t.Context(), path, &Options{Threads: 1, ContextLength: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	steps := 0
+	if err := e.onOwner(func() error {
+		decode := e.sched.decode
+		e.sched.decode = func(b *llama.Batch) int32 {
+			steps++
+			rc := decode(b)
+			if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
+				t.Error(err)
+			}
+			return rc
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	prompt := encode(t, e, "Once upon a time")
+	var changed *FileChangedError
+	if text, _, err := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 10}); text != "" || !errors.As(err, &changed) || steps != 1 {
+		t.Errorf("%q, %v after %d steps", text, err, steps)
+	}
+	if !errors.As(e.Err(), &changed) {
+		t.Errorf("Err: %v", e.Err())
+	}
+	_, _, request := collect(t.Context(), e, &Request{Prompt: prompt, MaxTokens: 10})
+	_, text := e.Vocab().Encode("a")
+	_, prefix := e.Pin(t.Context(), prompt, nil)
+	call := e.onOwner(func() error { return nil })
+	for i, err := range []error{request, text, prefix, call} {
+		if !errors.As(err, &changed) || !errors.Is(err, ErrClosed) {
+			t.Errorf("afterwards, %d: %v", i, err)
 		}
 	}
 }
