@@ -7,7 +7,7 @@ import (
 
 // CheckVersion names the rules of [Check]: what has passed under another name must be checked
 // again. It changes with the rules.
-const CheckVersion = "v0.5.0-1"
+const CheckVersion = "v0.5.0-2"
 
 // Check reads the model at path, all parts of it if it is cut over several files, and
 // refuses what llama.cpp v0.5.0 would refuse or not survive, when it loads the model or

@@ -93,7 +93,7 @@ func (c *checker) window() error {
 // heads checks how the width is divided among the heads of attention.
 func (c *checker) heads() error {
 	least := int64(1)
-	if recurrent[c.arch] || c.recurrent(c.arch) || c.arch == "deci" { // layers without attention
+	if recurrent[c.arch] || c.recurrent(c.arch) && !transformers[c.arch] || c.arch == "deci" { // layers without attention
 		least = 0
 	}
 	heads, err := c.perLayer("attention.head_count", least, maxWidth)
@@ -205,6 +205,13 @@ func (c *checker) experts() error {
 	}
 	if count == 1 && (c.arch == "hunyuan-dense" || c.arch == "hunyuan_vl") {
 		return nil // llama.cpp takes one for none
+	}
+	if count == 0 {
+		for _, t := range c.table {
+			if strings.Contains(t.Name, "_exps.") {
+				return unusable(placeOfTensor(t.Name), "is an expert's; the file does not say how many there are (key %q)", c.key("expert_count"))
+			}
+		}
 	}
 	used, err := c.perLayer("expert_used_count", 0, maxExperts)
 	if err != nil {

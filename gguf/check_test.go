@@ -151,6 +151,15 @@ func added(tensor string, typ gguf.TensorType, want string, dims ...uint64) brea
 	}, want}
 }
 
+// recurrentWithoutHeads says by a key that a transformer is recurrent.
+func recurrentWithoutHeads(key string) breakage {
+	return breakage{"no heads, but " + key, "llama gpt2", func(b *broken) {
+		b.drop("llama.attention.head_count")
+		b.drop("llama.attention.head_count_kv")
+		b.set("llama."+key, uint32(4))
+	}, "metadata.llama.attention.head_count: is missing"}
+}
+
 const (
 	keyArch   = "general.architecture"
 	keyTokens = "tokenizer.ggml.tokens"
@@ -378,6 +387,9 @@ func breakages() []breakage {
 		added("blk.0.attn_q.bias", gguf.F16, "blk.0.attn_q.bias: is F16; norms, biases and vectors must be F32", 64),
 		added("blk.0.attn_q.bias", gguf.F32, "blk.0.attn_q.bias: is [65]", 65),
 		added("blk.0.attn_qkv.weight", gguf.F32, "blk.0.attn_qkv.weight: is", 64, 64),
+		added("blk.0.ffn_up_exps.weight", gguf.F32, "blk.0.ffn_up_exps.weight: is an expert's; the file does not say how many there are", 64, 64, 2),
+		recurrentWithoutHeads("ssm.conv_kernel"),
+		recurrentWithoutHeads("wkv.head_size"),
 		added("rope_freqs.weight", gguf.F16, "rope_freqs.weight: is F16", 8),
 	}
 	for _, tensor := range []string{"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.0.attn_q.weight", "blk.0.attn_k.weight",

@@ -157,6 +157,7 @@ func TestEstimateMemoryErrors(t *testing.T) {
 		{replace("llama.expert_used_count", uint32(math.MaxUint32)), hardware.EstimateOptions{}, `"llama.expert_used_count": 4294967295`},
 		{replace("llama.attention.key_length", uint64(1<<40)), hardware.EstimateOptions{}, `"llama.attention.key_length":`},
 		{func(m *model) { m.tensors = m.tensors[1:] }, hardware.EstimateOptions{}, `no tensor "token_embd.weight"`},
+		{replace("llama.expert_used_count", uint32(0)), hardware.EstimateOptions{}, `of which a token uses 0 (keys "llama.expert_count" and "llama.expert_used_count")`},
 		{func(m *model) { m.add("blk.0.wide.weight", gguf.F16, 1<<30, 2) }, hardware.EstimateOptions{}, `"blk.0.wide.weight": 1073741824 numbers`},
 	} {
 		m := newModel(small)
@@ -188,14 +189,17 @@ func TestEstimateMemoryMissingTensors(t *testing.T) {
 
 // Whatever numbers a header has, it is estimated or refused.
 func FuzzEstimateMemory(f *testing.F) {
-	f.Add(uint8(0), "attention.head_count", uint32(0), 0, 0)
-	f.Add(uint8(4), "expert_used_count", uint32(1000), 1, 1)
-	f.Add(uint8(18), "attention.sliding_window", uint32(math.MaxUint32), 1<<28, -1)
-	f.Add(uint8(23), "ssm.inner_size", uint32(1<<24), 1, 3)
-	f.Add(uint8(25), "shortconv.l_cache", uint32(0), 0, 0)
-	f.Add(uint8(33), "embedding_length", uint32(1), 4096, 2)
-	f.Add(uint8(30), "ssm.state_size", uint32(0), 77, -1)
-	f.Fuzz(func(t *testing.T, which uint8, key string, value uint32, context, gpuLayers int) {
+	f.Add(uint8(0), "attention.head_count", uint32(0), 0, 0, "")
+	f.Add(uint8(0), "general", uint32(0), 0, 0, "ffn_up_exps")
+	f.Add(uint8(0), "expert_used_count", uint32(2), 0, 0, "ffn_up_exps")
+	f.Add(uint8(0), "ssm.conv_kernel", uint32(4), 0, 0, "ssm_in")
+	f.Add(uint8(4), "expert_used_count", uint32(1000), 1, 1, "")
+	f.Add(uint8(18), "attention.sliding_window", uint32(math.MaxUint32), 1<<28, -1, "attn_qkv")
+	f.Add(uint8(23), "ssm.inner_size", uint32(1<<24), 1, 3, "ssm_beta")
+	f.Add(uint8(25), "shortconv.l_cache", uint32(0), 0, 0, "shortconv.in_proj")
+	f.Add(uint8(33), "embedding_length", uint32(1), 4096, 2, "ffn_up")
+	f.Add(uint8(30), "ssm.state_size", uint32(0), 77, -1, "proj")
+	f.Fuzz(func(t *testing.T, which uint8, key string, value uint32, context, gpuLayers int, tensor string) {
 		s := published[int(which)%len(published)]
 		s.layers = min(s.layers, 3)
 		m := newModel(s)
@@ -206,6 +210,9 @@ func FuzzEstimateMemory(f *testing.F) {
 			}
 		}
 		m.keys = append(m.keys, gguf.KeyValue{Key: key, Value: value})
+		if tensor != "" {
+			m.add("blk.0."+tensor+".weight", gguf.F16, 64, 1+int(value%128))
+		}
 		var b headOnly
 		if gguf.Write(&b, m.keys, m.tensors) != nil {
 			return

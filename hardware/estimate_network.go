@@ -160,6 +160,10 @@ func newNetwork(f *gguf.File, more []*gguf.File) (n *network, known bool, err er
 	if n.vocab == 0 {
 		return nil, known, fmt.Errorf("hardware: the file has no tensor %q: it is no language model, or only a part of one", "token_embd.weight")
 	}
+	mixes := func(l layer) bool { return l.has(expertUp) }
+	if slices.ContainsFunc(n.layers, mixes) && (n.expertsUsed < 1 || n.expertsUsed > n.experts) {
+		return nil, known, fmt.Errorf("hardware: the model has tensors of experts, of %d of which a token uses %d (keys %q and %q)", n.experts, n.expertsUsed, n.arch+".expert_count", n.arch+".expert_used_count")
+	}
 	n.readLayers(m, kvHeads)
 	return n, known, nil
 }

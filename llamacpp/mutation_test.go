@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/internal/synth"
 	"github.com/cria-lm/cria/internal/testmodel"
 	"github.com/cria-lm/cria/llama"
@@ -156,16 +157,18 @@ func loadMutations(args string) error {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			return err
 		}
-		if _, err := gguf.Check(path); err != nil {
+		fmt.Println("try", i)
+		f, err := gguf.Check(path)
+		if err != nil {
 			fmt.Println("refused")
 			continue
 		}
-		fmt.Println("try", i)
+		_, _ = hardware.EstimateMemory(f, hardware.EstimateOptions{}) // an error is as good as a figure
 		hangs := time.AfterFunc(20*time.Second, func() {
 			fmt.Fprintln(os.Stderr, "it does not end")
 			os.Exit(1)
 		})
-		err := compute(path)
+		err = compute(path)
 		hangs.Stop()
 		if err != nil {
 			fmt.Println("failed")
@@ -280,9 +283,15 @@ func mutate(bases []mutationBase, i int) (data []byte, what string) {
 		binary.LittleEndian.PutUint32(data[r.IntN(b.header-4):], numbers[r.IntN(len(numbers))])
 	case 4, 5, 6:
 		what = b.changeMetadata(r)
+		for range r.IntN(3) {
+			what += ", " + b.changeMetadata(r)
+		}
 		data = b.write()
 	case 7:
 		what = b.changeTensor(r)
+		if r.IntN(2) == 0 {
+			what += ", " + b.changeMetadata(r)
+		}
 		data = b.write()
 	}
 	return data, fmt.Sprintf("%s/%s, kind %d %s", mutationBases[n].shape.Architecture, mutationBases[n].vocabulary, kind, what)
@@ -317,8 +326,10 @@ func (b *mutationBase) changeMetadata(r *rand.Rand) string {
 	case 1:
 		arch := b.metadata[0].Value.(string)
 		names := []string{"rope.dimension_count", "attention.key_length", "attention.value_length", "attention.key_length_swa", "attention.sliding_window", "expert_count",
-			"expert_used_count", "pooling_type", "nextn_predict_layers", "rope.scaling.original_context_length", "attention.causal", "ssm.group_count", "embedding_length_out", "vocab_size"}
+			"expert_used_count", "pooling_type", "nextn_predict_layers", "rope.scaling.original_context_length", "attention.causal", "ssm.group_count", "embedding_length_out", "vocab_size",
+			"ssm.conv_kernel", "wkv.head_size", "ssm.inner_size", "full_attention_interval", "attention.head_count", "attention.head_count_kv"}
 		key := arch + "." + names[r.IntN(len(names))]
+		b.metadata = slices.DeleteFunc(b.metadata, func(old gguf.KeyValue) bool { return old.Key == key })
 		b.metadata = append(b.metadata, gguf.KeyValue{Key: key, Value: numbers[r.IntN(len(numbers))]})
 		return fmt.Sprintf("with %s = %v", key, b.metadata[len(b.metadata)-1].Value)
 	case 2:
@@ -371,16 +382,20 @@ func changed(r *rand.Rand, value any) any {
 	return value
 }
 
-// changeTensor changes a tensor's type, shape, name or place.
+// changeTensor changes a tensor's type, shape, name or place, or adds one.
 func (b *mutationBase) changeTensor(r *rand.Rand) string {
 	b.tensors = slices.Clone(b.tensors)
 	i, j := r.IntN(len(b.tensors)), r.IntN(len(b.tensors))
 	t := &b.tensors[i]
 	name := t.Name
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0:
 		b.tensors = slices.Delete(b.tensors, i, i+1)
 		return "without " + name
+	case 6:
+		parts := []string{"ffn_up_exps", "ffn_gate_exps", "ffn_down_exps", "ffn_gate_inp", "ffn_up_shexp", "attn_qkv", "ssm_in", "ssm_beta", "shortconv.in_proj", "proj"}
+		b.tensors = append(b.tensors, gguf.TensorData{Name: "blk.0." + parts[r.IntN(len(parts))] + ".weight", Type: gguf.F32, Dims: []uint64{32, 64}})
+		return "with " + b.tensors[len(b.tensors)-1].Name
 	case 1:
 		t.Name, b.tensors[j].Name = b.tensors[j].Name, name
 		return name + " and " + t.Name
