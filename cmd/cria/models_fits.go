@@ -14,6 +14,7 @@ import (
 	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 // listFitting lists what of the catalogue and the cache fits this machine now.
@@ -28,9 +29,10 @@ func (g *globals) listFitting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// llama.cpp shows GPUs once it is loaded. Without it there is the CPU.
-	if libs, err := h.Libraries(ctx); err == nil {
-		_ = llama.Load(libs.Files) // cria doctor says what is wrong with them
+	// llama.cpp shows GPUs once it and their backend are loaded. Without them there is the
+	// CPU; cria doctor says what is wrong with them.
+	if libs, err := h.Libraries(ctx); err == nil && llama.Load(libs.Files) == nil {
+		_ = llamacpp.LoadBackends(ctx, h, libs, "")
 	}
 	machine, err := hardware.Detect(ctx)
 	if err != nil {
