@@ -33,7 +33,9 @@ func LoadBackend(path string) error {
 	}
 	file := cString(path)
 	errs := captureErrors()
+	registry.Lock()
 	reg := call1(c.backendLoad, uintptr(unsafe.Pointer(&file[0])))
+	registry.Unlock()
 	why := errs.stop()
 	if reg == 0 {
 		return fmt.Errorf("llama: %s cannot be used as a backend: %s", path, why)

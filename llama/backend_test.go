@@ -9,7 +9,8 @@ import (
 	"github.com/cria-lm/cria/llama"
 )
 
-// Another build of the CPU backend stands in for a GPU's: it loads on every machine.
+// Another build of the CPU backend stands in for a GPU's: it loads on every machine. The
+// child reads the registry meanwhile.
 func TestLoadBackend(t *testing.T) {
 	f := testFiles(t)
 	text := filepath.Join(t.TempDir(), "text.so")

@@ -34,8 +34,11 @@ func NewContext(m *Model, p ContextParams) (*Context, error) {
 	if err := p.check(m); err != nil {
 		return nil, err
 	}
+	model := m.handle()
 	errs := captureErrors()
-	h := callByValue(c.contextInit, m.handle(), uintptr(unsafe.Pointer(&p)), unsafe.Sizeof(p))
+	registry.RLock()
+	h := callByValue(c.contextInit, model, uintptr(unsafe.Pointer(&p)), unsafe.Sizeof(p))
+	registry.RUnlock()
 	why := errs.failed()
 	if h == 0 {
 		return nil, fmt.Errorf("llama: a context of %d cells cannot be made: %w", p.NCtx, why)

@@ -34,11 +34,14 @@ func (t DeviceType) String() string {
 // process; the zero value is no device.
 type Device struct{ h uintptr }
 
-// Devices returns the devices of all loaded backends, none before [Load].
+// Devices returns the devices of all loaded backends, none before [Load]. It may be called
+// from any goroutine.
 func Devices() []Device {
 	if _, ok := Loaded(); !ok {
 		return nil
 	}
+	registry.RLock()
+	defer registry.RUnlock()
 	n := call(c.devCount)
 	devices := make([]Device, n)
 	for i := range devices {

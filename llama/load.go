@@ -202,12 +202,19 @@ func procAddress(reg uintptr, name string) uintptr {
 	return call2(c.regProcAddress, reg, uintptr(unsafe.Pointer(&n[0])))
 }
 
+// systemInfo guards the text of llama_print_system_info, which each call writes anew.
+var systemInfo sync.Mutex
+
 // PrintSystemInfo returns llama.cpp's line about the CPU features in use, or ""
 // before [Load].
 func PrintSystemInfo() string {
 	if _, ok := Loaded(); !ok {
 		return ""
 	}
+	registry.RLock()
+	defer registry.RUnlock()
+	systemInfo.Lock()
+	defer systemInfo.Unlock()
 	return goString(call(c.systemInfo))
 }
 
@@ -225,5 +232,7 @@ func SupportsGPUOffload() bool {
 	if _, ok := Loaded(); !ok {
 		return false
 	}
+	registry.RLock()
+	defer registry.RUnlock()
 	return cBool(call(c.supportsOffload))
 }

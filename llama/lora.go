@@ -18,8 +18,11 @@ type LoRA struct {
 // have room for its part of the computation from the start.
 func LoadLoRA(m *Model, path string) (*LoRA, error) {
 	file := cString(path)
+	model := m.handle()
 	errs := captureErrors()
-	h := call2(c.loraInit, m.handle(), uintptr(unsafe.Pointer(&file[0])))
+	registry.RLock()
+	h := call2(c.loraInit, model, uintptr(unsafe.Pointer(&file[0])))
+	registry.RUnlock()
 	why := errs.stop()
 	if h == 0 {
 		return nil, fmt.Errorf("llama: %s: the LoRA adapter cannot be loaded: %s", path, why)

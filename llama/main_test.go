@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -24,9 +25,16 @@ func TestMain(m *testing.M) {
 		paths := strings.Split(list, "\n")
 		fmt.Println(llama.Load(llama.Files{Llama: paths[0], GGML: paths[1], Base: paths[2], CPU: paths[3:]}))
 		if path := os.Getenv(backendEnv); path != "" {
+			var all sync.WaitGroup
+			stop := make(chan struct{})
+			for range 4 {
+				all.Go(func() { readDevices(stop) })
+			}
 			for range 2 {
 				fmt.Println(llama.LoadBackend(path), len(llama.Devices()))
 			}
+			close(stop)
+			all.Wait()
 		}
 		os.Exit(0)
 	}
@@ -36,4 +44,20 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// readDevices reads ggml's registry until it is told to stop.
+func readDevices(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		for _, d := range llama.Devices() {
+			if d.Type() != llama.DeviceCPU || d.Backend() != "CPU" || !strings.Contains(llama.PrintSystemInfo(), "CPU") {
+				panic("a device that is none")
+			}
+		}
+	}
 }
