@@ -1,6 +1,8 @@
 package llama_test
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,7 +34,31 @@ func TestLoadBackend(t *testing.T) {
 			t.Errorf("%s: %q", name, out)
 		}
 	}
-	if err := llama.LoadBackend(text); err == nil {
+	if err := llama.LoadBackend(t.Context(), text); err == nil {
 		t.Error("a text is a backend")
+	}
+}
+
+// A backend is not added while a model is being loaded, and who does not want to wait need
+// not.
+func TestLoadBackendWhileLoading(t *testing.T) {
+	load(t)
+	variant := testFiles(t).CPU[0]
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	devices := len(llama.Devices())
+	var waited error
+	m, err := llama.LoadModel(testModelPath(t), llama.DefaultModelParams(), func(part float32) bool {
+		if waited == nil {
+			waited = llama.LoadBackend(gone, variant)
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Free()
+	if !errors.Is(waited, context.Canceled) || len(llama.Devices()) != devices {
+		t.Errorf("while a model was loaded: %v, %d devices", waited, len(llama.Devices()))
 	}
 }

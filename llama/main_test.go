@@ -1,6 +1,7 @@
 package llama_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 				all.Go(func() { readDevices(stop) })
 			}
 			for range 2 {
-				fmt.Println(llama.LoadBackend(path), len(llama.Devices()))
+				fmt.Println(llama.LoadBackend(context.Background(), path), len(llama.Devices()))
 			}
 			close(stop)
 			all.Wait()

@@ -25,7 +25,8 @@ type Model struct {
 //
 // If progress is not nil it is called from time to time, on this goroutine,
 // with the part done (0 to 1; always 0 on Windows); when it returns false the
-// load is given up and LoadModel returns [ErrCancelled].
+// load is given up and LoadModel returns [ErrCancelled]. It must not call [LoadBackend],
+// which waits for the load.
 func LoadModel(path string, p ModelParams, progress func(float32) bool) (*Model, error) {
 	return LoadModelOn(path, p, nil, nil, progress)
 }
@@ -101,7 +102,9 @@ func loadModel(path string, p ModelParams, progress func(float32) bool, load fun
 	// Always set: without a callback llama.cpp logs a dot per cent.
 	p.progressCallback, p.progressUserData = progressCallback(), id
 	errs := captureErrors()
+	registry.RLock()
 	h := load(&p)
+	registry.RUnlock()
 	why := errs.failed()
 	if h == 0 && cancelled {
 		return nil, ErrCancelled

@@ -69,7 +69,9 @@ func Quantize(from, to string, fileType FileType, threads int) error {
 	p.maxBufferedBytes = 256 << 20
 	in, out := cString(from), cString(to)
 	errs := captureErrors()
+	registry.RLock()
 	failed := call4(c.quantize, uintptr(unsafe.Pointer(&in[0])), uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&p)), 0)
+	registry.RUnlock()
 	why := errs.stop()
 	if uint32(failed) != 0 {
 		return fmt.Errorf("llama: %s: no copy of other weights can be made: %s", from, why)

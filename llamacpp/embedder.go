@@ -61,8 +61,6 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 			return nil, err
 		}
 	}
-	registry.RLock()
-	defer registry.RUnlock()
 	e, err := engine.LoadEmbedder(ctx, file.path, &engine.EmbedderOptions{
 		MaxLength:   opts.MaxLength,
 		Pooling:     opts.Pooling,

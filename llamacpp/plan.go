@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
@@ -14,9 +13,6 @@ import (
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
 )
-
-// registry keeps llama.cpp's list of backends as it is while a model is loaded.
-var registry sync.RWMutex
 
 // LoadBackends loads the backends of llama.cpp for the GPUs of this machine, of which
 // [llama.Load] loads none, fetching their libraries where that is allowed: the one that is
@@ -39,9 +35,7 @@ func LoadBackends(ctx context.Context, h *hub.Hub, libs *hub.Libraries, asked ha
 		if err != nil {
 			return err
 		}
-		registry.Lock()
-		defer registry.Unlock()
-		return llama.LoadBackend(path)
+		return llama.LoadBackend(ctx, path)
 	}
 	return nil
 }
@@ -110,8 +104,6 @@ func (o *Options) engineOptions(p *hardware.Plan) *engine.Options {
 
 // loadEngine loads a model by a plan, and returns the one that it was loaded by.
 func (o *Options) loadEngine(ctx context.Context, p prepared, log *slog.Logger) (e *engine.Engine, plan hardware.Plan, err error) {
-	registry.RLock()
-	defer registry.RUnlock()
 	plan, err = fit(p.plan, log, func(plan *hardware.Plan) error {
 		opts := o.engineOptions(plan)
 		opts.Files = p.was
