@@ -265,33 +265,23 @@ func (m Machine) missingCUDA() []Advice {
 	return []Advice{*a}
 }
 
-// cudaAdvice says what CUDA lacks first, nil for nothing. One of its releases must be
-// there whole.
+// cudaAdvice says what CUDA lacks first, nil for nothing.
 func (m Machine) cudaAdvice() *Advice {
 	libs := librariesOf(m.OS)
 	if !m.Drivers.Has(libs.cuda) {
 		return &Advice{Backend: BackendCUDA, Problem: libs.cuda + ", the CUDA part of NVIDIA's driver, is not here",
 			Do: "install it (libnvidia-compute of the driver's version on Ubuntu, libcuda1 on Debian, xorg-x11-drv-nvidia-cuda-libs on Fedora); in a container, start it with NVIDIA_DRIVER_CAPABILITIES=all"}
 	}
-	branch := m.Drivers.branch()
-	for _, r := range libs.runtime {
-		if m.Drivers.Has(r.libraries...) && (branch == 0 || branch >= r.driver) {
-			return nil
-		}
+	if branch := m.Drivers.branch(); branch != 0 && branch < cudaDriver {
+		return &Advice{Backend: BackendCUDA, Problem: fmt.Sprintf("NVIDIA's driver %s is too old for CUDA %s", m.Drivers.NVIDIA, cudaRelease),
+			Do: fmt.Sprintf("install driver %d or newer", cudaDriver)}
 	}
-	want := libs.runtime[0]
-	for _, r := range slices.Backward(libs.runtime) {
-		if branch == 0 || branch >= r.driver {
-			want = r
-		}
-	}
-	if branch != 0 && branch < want.driver {
-		return &Advice{Backend: BackendCUDA, Problem: fmt.Sprintf("NVIDIA's driver %s is too old for CUDA %s", m.Drivers.NVIDIA, want.number),
-			Do: fmt.Sprintf("install driver %d or newer", want.driver)}
+	if m.Drivers.Has(libs.runtime...) {
+		return nil
 	}
 	return &Advice{Backend: BackendCUDA,
-		Problem: fmt.Sprintf("CUDA, which may be faster on NVIDIA's GPUs, lacks its runtime (%s)", strings.Join(want.libraries, " and ")),
-		Do:      fmt.Sprintf("install CUDA %s's runtime and cuBLAS, or set LD_LIBRARY_PATH to where they are", want.number)}
+		Problem: fmt.Sprintf("CUDA, which may be faster on NVIDIA's GPUs, lacks the runtime of its release %s (%s); that of another does not do", cudaRelease, strings.Join(libs.runtime, " and ")),
+		Do:      fmt.Sprintf("install CUDA %s's runtime and cuBLAS, or set LD_LIBRARY_PATH to where they are", cudaRelease)}
 }
 
 // branch is the first number of the driver's version, 0 if it is not known.

@@ -61,8 +61,7 @@ func TestMissing(t *testing.T) {
 		"not allowed":          {AMD, func(m *Machine) { m.GPUs[0].Nodes[0].Usable = false }, []string{"may not open /dev/dri/renderD128: add the user to the group"}, "[cpu]"},
 		"no CUDA driver":       {NVIDIA, func(m *Machine) { m.Drivers.drop("libcuda.so.1") }, []string{"shows no device", "libcuda.so.1, the CUDA part"}, "[vulkan cpu]"},
 		"no CUDA runtime":      {NVIDIA, func(m *Machine) { m.Drivers.drop("libcublas.so.13") }, []string{"shows no device", "install CUDA 13's runtime"}, "[vulkan cpu]"},
-		"older driver":         {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "550.54" }, []string{"shows no device", "install CUDA 12's runtime"}, "[vulkan cpu]"},
-		"oldest driver":        {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "470.1" }, []string{"shows no device", "470.1 is too old for CUDA 13; if you want it, install driver 580 or newer"}, "[vulkan cpu]"},
+		"older driver":         {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "470.1" }, []string{"shows no device", "470.1 is too old for CUDA 13; if you want it, install driver 580 or newer"}, "[vulkan cpu]"},
 		"two of one kind": {AMD, func(m *Machine) {
 			m.GPUs = append(m.GPUs, m.GPUs[0])
 			m.Drivers.Vulkan = nil
@@ -81,9 +80,10 @@ func TestMissing(t *testing.T) {
 		"Windows":        {AMD, func(m *Machine) { m.OS = "windows"; m.Drivers.Libraries = []Library{{"vulkan-1.dll", ""}} }, []string{"shows no device"}, "[vulkan cpu]"},
 		"CUDA is seen":   {NVIDIA, func(m *Machine) { m.Devices = []Device{{Backend: BackendCUDA, Kind: KindGPU}} }, nil, "[vulkan cuda cpu]"},
 		"an older CUDA": {NVIDIA, func(m *Machine) {
-			m.Drivers.NVIDIA = "550.54"
+			m.Drivers.drop("libcudart.so.13")
+			m.Drivers.drop("libcublas.so.13")
 			m.Drivers.Libraries = append(m.Drivers.Libraries, Library{"libcudart.so.12", ""}, Library{"libcublas.so.12", ""})
-		}, []string{"shows no device"}, "[vulkan cuda cpu]"},
+		}, []string{"shows no device", "lacks the runtime of its release 13 (libcudart.so.13 and libcublas.so.13); that of another does not do; if you want it, install CUDA 13's runtime"}, "[vulkan cpu]"},
 		"version unknown": {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "" }, []string{"shows no device"}, "[vulkan cuda cpu]"},
 	} {
 		t.Run(name, func(t *testing.T) {

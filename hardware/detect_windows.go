@@ -109,7 +109,7 @@ func nativeDrivers() (d Drivers) {
 	}
 	dirs := append([]string{system}, filepath.SplitList(os.Getenv("PATH"))...)
 	libs := librariesOf("windows")
-	for _, name := range append([]string{libs.vulkan, libs.cuda}, libs.runtimes()...) {
+	for _, name := range append([]string{libs.vulkan, libs.cuda}, libs.runtime...) {
 		for _, dir := range dirs {
 			file := filepath.Join(dir, name)
 			if _, err := os.Stat(file); err == nil && filepath.IsAbs(file) {

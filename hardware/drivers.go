@@ -11,7 +11,7 @@ func (l *linux) drivers() Drivers {
 	d := Drivers{NVIDIA: l.nvidiaVersion()}
 	finder := l.newLibraryFinder()
 	libs := librariesOf("linux")
-	for _, name := range append([]string{libs.vulkan, libs.egl, libs.cuda}, libs.runtimes()...) {
+	for _, name := range append([]string{libs.vulkan, libs.egl, libs.cuda}, libs.runtime...) {
 		if file := finder.find(name); file != "" {
 			d.Libraries = append(d.Libraries, Library{name, file})
 		}

@@ -7,40 +7,26 @@ import (
 
 // sharedLibraries are the names of what backends are linked with on one system.
 type sharedLibraries struct {
-	vulkan  string        // Vulkan's loader
-	egl     string        // what NVIDIA's Vulkan driver opens besides; empty: nothing
-	cuda    string        // CUDA's driver
-	runtime []cudaRelease // what is needed beside it, the preferred release first
+	vulkan  string   // Vulkan's loader
+	egl     string   // what NVIDIA's Vulkan driver opens besides; empty: nothing
+	cuda    string   // CUDA's driver
+	runtime []string // CUDA's, of release cudaRelease: all must be there
 }
 
-// A cudaRelease is a release of CUDA that llama.cpp's libraries are built for: all its
-// libraries must be there, and a driver that is new enough.
-type cudaRelease struct {
-	number    string
-	libraries []string
-	driver    int // the least branch of the driver (CUDA's release notes, table of driver versions)
-}
+// The release of CUDA that llama.cpp's prebuilt libraries are linked with, and the least
+// branch of NVIDIA's driver for it (CUDA's release notes, table of driver versions). The
+// runtime of another release has other file names and does not do.
+const (
+	cudaRelease = "13"
+	cudaDriver  = 580
+)
 
-// librariesOf says what backends need on a system. CUDA's runtimes are those of the
-// prebuilt libraries: 13 of llama.cpp's, 12 of their fallback for older GPUs.
+// librariesOf says what backends need on a system.
 func librariesOf(goos string) sharedLibraries {
 	if goos == "windows" {
-		return sharedLibraries{"vulkan-1.dll", "", "nvcuda.dll", []cudaRelease{
-			{"13", []string{"cudart64_13.dll", "cublas64_13.dll"}, 580},
-			{"12", []string{"cudart64_12.dll", "cublas64_12.dll"}, 525},
-		}}
+		return sharedLibraries{"vulkan-1.dll", "", "nvcuda.dll", []string{"cudart64_13.dll", "cublas64_13.dll"}}
 	}
-	return sharedLibraries{"libvulkan.so.1", "libEGL.so.1", "libcuda.so.1", []cudaRelease{
-		{"13", []string{"libcudart.so.13", "libcublas.so.13"}, 580},
-		{"12", []string{"libcudart.so.12", "libcublas.so.12"}, 525},
-	}}
-}
-
-func (s sharedLibraries) runtimes() (names []string) {
-	for _, r := range s.runtime {
-		names = append(names, r.libraries...)
-	}
-	return names
+	return sharedLibraries{"libvulkan.so.1", "libEGL.so.1", "libcuda.so.1", []string{"libcudart.so.13", "libcublas.so.13"}}
 }
 
 var windowsPCI = regexp.MustCompile(`^pci\\ven_([0-9a-f]{4})&dev_([0-9a-f]{4})`)
