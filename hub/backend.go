@@ -42,6 +42,9 @@ func (h *Hub) Backend(ctx context.Context, libs *Libraries, name string) (string
 	return findBackend(h.cache.path("libraries", e.Digest), name), nil
 }
 
+// HasBackend reports whether the library of a backend lies beside the others.
+func (l *Libraries) HasBackend(name string) bool { return findBackend(l.Dir, name) != "" }
+
 // findBackend returns the library of a backend in a folder, "" if it is not there.
 func findBackend(dir, name string) (path string) {
 	entries, _ := os.ReadDir(dir)

@@ -10,35 +10,8 @@ import (
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
-	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llama"
 )
-
-// LoadBackends loads the backends of llama.cpp for the GPUs of this machine, of which
-// [llama.Load] loads none, fetching their libraries where that is allowed: the one that is
-// asked for, or else Vulkan or Metal, or CUDA where that is the only one. What is missing
-// here is no error; see [hardware.Machine.Missing]. A library that cannot be had or used
-// is one.
-func LoadBackends(ctx context.Context, h *hub.Hub, libs *hub.Libraries, asked hardware.Backend) error {
-	if asked == hardware.BackendCPU {
-		return nil
-	}
-	m, err := hardware.Detect(ctx)
-	if err != nil {
-		return err
-	}
-	for _, b := range m.Backends() {
-		if b == hardware.BackendCPU || asked != "" && b != asked {
-			continue
-		}
-		path, err := h.Backend(ctx, libs, string(b))
-		if err != nil {
-			return err
-		}
-		return llama.LoadBackend(ctx, path)
-	}
-	return nil
-}
 
 // plan says how a model's files are loaded on this machine as it is now.
 func (o *Options) plan(ctx context.Context, name, path string) (plan hardware.Plan, err error) {

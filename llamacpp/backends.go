@@ -1,0 +1,68 @@
+package llamacpp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cria-lm/cria/hardware"
+	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llama"
+)
+
+// LoadBackends loads a backend of llama.cpp for the GPUs of this machine, of which
+// [llama.Load] loads none, fetching its library where that is allowed: the one that is
+// asked for, or else Vulkan or Metal, or CUDA where those cannot be had. What is missing
+// here is no error; see [hardware.Machine.Missing]. If no library of those that could
+// compute here can be had and used, the error says why of each.
+func LoadBackends(ctx context.Context, h *hub.Hub, libs *hub.Libraries, asked hardware.Backend) error {
+	if asked == hardware.BackendCPU {
+		return nil
+	}
+	m, err := hardware.Detect(ctx)
+	if err != nil {
+		return err
+	}
+	list := backendsFor(m, asked, libs)
+	return loadFirst(ctx, list, func(b hardware.Backend) error {
+		path, err := h.Backend(ctx, libs, string(b))
+		if err != nil {
+			return err
+		}
+		return llama.LoadBackend(ctx, path)
+	})
+}
+
+// backendsFor lists the backends for GPUs that a machine has all for, the default one
+// first. Libraries of the user's own are linked with what they are linked with, another
+// release of CUDA perhaps: of those there, whether they can be used is seen when they are
+// loaded.
+func backendsFor(m hardware.Machine, asked hardware.Backend, libs *hub.Libraries) []hardware.Backend {
+	list := m.Backends()
+	for _, b := range hardware.Backends {
+		if len(m.GPUs) > 0 && libs.Release == "" && libs.HasBackend(string(b)) && !slices.Contains(list, b) {
+			list = append(list, b)
+		}
+	}
+	return slices.DeleteFunc(list, func(b hardware.Backend) bool {
+		return b == hardware.BackendCPU || asked != "" && b != asked
+	})
+}
+
+// loadFirst loads the first backend that can be. If none can, the error is all of theirs.
+func loadFirst(ctx context.Context, list []hardware.Backend, load func(hardware.Backend) error) (err error) {
+	for _, b := range list {
+		failed := load(b)
+		switch {
+		case failed == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil:
+			err = failed
+		default:
+			err = fmt.Errorf("%w; %w", err, failed)
+		}
+	}
+	return err
+}
