@@ -12,7 +12,8 @@ import (
 // Backend returns the library of a backend for GPUs that goes with llama.cpp's libraries,
 // by the name that ggml gives it ("vulkan", "cuda", "metal"), for [llama.LoadBackend]: the
 // one that lies beside them, else a cached one, else it is fetched through npm. The errors
-// are those of [Hub.Libraries].
+// are those of [Hub.Libraries]; for a day after a failure, a *[RecentFailureError], and
+// nothing is tried.
 func (h *Hub) Backend(ctx context.Context, libs *Libraries, name string) (string, error) {
 	if path := findBackend(libs.Dir, name); path != "" {
 		return path, nil
@@ -21,9 +22,10 @@ func (h *Hub) Backend(ctx context.Context, libs *Libraries, name string) (string
 		return "", fmt.Errorf("%s has no %s: build llama.cpp with -DGGML_%s=ON, or let cria fetch its own", libs.Dir, libraryName(runtime.GOOS, "ggml-"+name), strings.ToUpper(name))
 	}
 	s := &librarySet{
-		key:  host + " " + name,
-		what: "llama.cpp's " + name + " backend for " + host,
-		keep: func(file string) bool { return isBackend(file, name) },
+		key:   host + " " + name,
+		what:  "llama.cpp's " + name + " backend for " + host,
+		spare: true,
+		keep:  func(file string) bool { return isBackend(file, name) },
 		check: func(dir string) error {
 			if findBackend(dir, name) == "" {
 				return fmt.Errorf("%s is not in the package", libraryName(runtime.GOOS, "ggml-"+name))

@@ -23,6 +23,7 @@ import (
 //	models/<sha256>/       one model each, under its digest
 //	copies/<sha256>/       a copy each that was made here of a model
 //	calibrations/          what package hardware has measured
+//	failures/<sha256>      why an archive that can be done without was not fetched, for a day
 //	checked/<sha256>.<rules>  empty: the model has passed gguf.Check
 //	work/<key>/            a fetch under way; work/<key>.lock is held meanwhile
 //

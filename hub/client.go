@@ -36,6 +36,9 @@ type client struct {
 	quiet time.Duration
 }
 
+// errNoClient is why nothing was tried, which takes no time.
+var errNoClient = errors.New("is not installed")
+
 // errQuiet is why a client that makes no headway was ended.
 var errQuiet = errors.New("nothing arrived for too long")
 

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +65,7 @@ type librarySet struct {
 	sources []librarySource
 	keep    func(name string) bool // whether a file of the archive is wanted
 	check   func(dir string) error // whether what came out of it is whole
+	spare   bool                   // it can be done without: after a failure it is not tried for a while
 }
 
 // librarySet returns cached libraries, or fetches them.
@@ -75,7 +77,14 @@ func (h *Hub) librarySet(ctx context.Context, s *librarySet) (entry, error) {
 		return entry{}, fmt.Errorf("no prebuilt %s are known: build llama.cpp and name its folder with CRIA_LLAMA_DIR", s.what)
 	}
 	if h.opts.Offline {
-		return entry{}, fmt.Errorf("%s are not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline), or set CRIA_LLAMA_DIR", s.what, ErrOffline)
+		err := fmt.Errorf("%s are not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline), or set CRIA_LLAMA_DIR", s.what, ErrOffline)
+		if failed := h.recentFailure(s); failed != nil {
+			err = fmt.Errorf("%w; %w", err, failed)
+		}
+		return entry{}, err
+	}
+	if err := h.recentFailure(s); err != nil {
+		return entry{}, err
 	}
 	w, err := h.begin(ctx, s.what)
 	if err != nil {
@@ -84,6 +93,9 @@ func (h *Hub) librarySet(ctx context.Context, s *librarySet) (entry, error) {
 	defer w.end()
 	if e, ok := h.cachedSet(s); ok {
 		return e, nil // another process was faster
+	}
+	if err := h.recentFailure(s); err != nil {
+		return entry{}, err // so was its failure
 	}
 	failed := &FetchError{What: s.what, Hint: "check the connection and try again, or build llama.cpp and name its folder with CRIA_LLAMA_DIR"}
 	for _, source := range s.sources {
@@ -97,6 +109,9 @@ func (h *Hub) librarySet(ctx context.Context, s *librarySet) (entry, error) {
 		}
 		h.log.Warn("source passed over", "source", source.String(), "err", err)
 		failed.Attempts = append(failed.Attempts, Attempt{source.String(), err})
+	}
+	if s.spare && !errors.Is(failed, errNoClient) {
+		h.noteFailure(s, failed)
 	}
 	return entry{}, failed
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +19,7 @@ func (p *npmPackage) String() string { return fmt.Sprintf("npm %s %s", p.name, p
 func (h *Hub) npmPack(ctx context.Context, w *work, p *npmPackage) (_ string, err error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", errors.New("npm is not installed: install Node.js, which brings it")
+		return "", fmt.Errorf("npm %w: install Node.js, which brings it", errNoClient)
 	}
 	dir, err := w.mkdir("npm")
 	if err != nil {

@@ -186,9 +186,14 @@ func (d *doctor) libraries(ctx context.Context) error {
 		d.found("CPU variant", "%s", filepath.Base(info.CPUVariant))
 	}
 	d.found("CPU features", "%s", strings.Trim(llama.PrintSystemInfo(), " |\n"))
+	var failed *hub.RecentFailureError
 	switch err := llamacpp.LoadBackends(ctx, d.hub, libs, ""); {
 	case errors.Is(err, hub.ErrOffline):
-		d.found("GPU backend", "not in the cache")
+		text := "not in the cache"
+		if errors.As(err, &failed) {
+			text += fmt.Sprintf(": it could not be fetched %s (%s)", humanize.Time(failed.Time), failed.Reason)
+		}
+		d.found("GPU backend", "%s", text)
 		d.advise("run cria pull to fetch the library that computes on the GPU")
 	case err != nil:
 		d.found("GPU backend", "%v", err)

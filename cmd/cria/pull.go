@@ -40,6 +40,9 @@ cache, with the copies that cria models speaks of. What is there already is not 
 }
 
 func (g *globals) pull(ctx context.Context, h *hub.Hub, refs []string) error {
+	if err := h.ForgetFailures(); err != nil {
+		return unavailableError{err}
+	}
 	for _, ref := range refs {
 		model, err := h.Model(ctx, ref)
 		if err != nil {
