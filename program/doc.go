@@ -15,5 +15,6 @@
 //
 // An [Engine] looks at its folder every second. A file that has changed is a new version,
 // which the next call runs; one that cannot be read, or does not fit, changes nothing but
-// [Status].Err. Earlier versions are kept, and [Engine.Rollback] goes back to one.
+// [Status].Err. Earlier versions are kept, and [Engine.Rollback] goes back to one, until the
+// file's content changes.
 package program

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,7 @@ const (
 type Options struct {
 	Folder   string        // of the programs' files; empty: there are only those of [Add]
 	Interval time.Duration // between two looks at the folder; 0: [DefaultInterval], negative: only [Engine.Reload] looks
-	Keep     int           // versions that are kept of each program; 0: [DefaultKeep]
+	Keep     int           // versions that are kept of each program, besides that in Go; 0: [DefaultKeep]
 
 	// Catalog says what models there are, for requirements without a name and for errors.
 	Catalog func() []Model
@@ -78,8 +79,10 @@ type entry struct {
 	versions []*version
 	current  *version // nil: the file is gone, or was never good
 	numbered int
+	listed   bool // its file is in the folder
 	file     fileState
-	err      error // why the file as it is now is not used
+	digest   string // of the file as it was used last
+	err      error  // why the file as it is now is not used
 }
 
 // New makes an engine, with the programs that are in the folder. Files that cannot be
@@ -292,8 +295,8 @@ func (e *Engine) Programs() (all []Status) {
 	return all
 }
 
-// Rollback has calls run an earlier version, until the program's file changes again; 0 is
-// the one before the current one.
+// Rollback has calls run an earlier version, until what the program's file has changes
+// again; 0 is the one before the current one.
 func (e *Engine) Rollback(name string, number int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -313,20 +316,37 @@ func (e *Engine) Rollback(name string, number int) error {
 	}
 	i := slices.IndexFunc(entry.versions, func(v *version) bool { return v.Number == number })
 	if i < 0 {
-		return fmt.Errorf("the program %q has no version %d any more; there are %d to %d", name, number, entry.versions[0].Number, entry.versions[len(entry.versions)-1].Number)
+		return fmt.Errorf("the program %q has no version %d any more; there are %s", name, number, strings.Join(entry.numbers(), ", "))
 	}
 	entry.current = entry.versions[i]
 	e.opts.Logger.Info("program rolled back", "program", name, "version", number)
 	return nil
 }
 
-// take makes a version the current one. The caller holds the engine's lock.
+// take makes a version the current one. The oldest that are more than keep are dropped, but
+// never the one in Go. The caller holds the engine's lock.
 func (entry *entry) take(v *version, keep int) {
 	entry.numbered++
 	v.Number, v.Loaded = entry.numbered, time.Now()
 	entry.versions = append(entry.versions, v)
-	if extra := len(entry.versions) - keep; extra > 0 {
-		entry.versions = slices.Delete(entry.versions, 0, extra)
+	drop := len(entry.versions) - keep
+	if entry.inGo != nil {
+		drop--
 	}
+	entry.versions = slices.DeleteFunc(entry.versions, func(old *version) bool {
+		if drop <= 0 || old == entry.inGo {
+			return false
+		}
+		drop--
+		return true
+	})
 	entry.current = v
+}
+
+// numbers are those of the versions that there are.
+func (entry *entry) numbers() (list []string) {
+	for _, v := range entry.versions {
+		list = append(list, strconv.Itoa(v.Number))
+	}
+	return list
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -218,7 +220,7 @@ func TestHotReload(t *testing.T) {
 	if err := e.Rollback("ask", 0); err == nil || err.Error() != `the program "ask" has no version before 1` {
 		t.Errorf("before the first: %v", err)
 	}
-	if err := e.Rollback("ask", 7); err == nil || err.Error() != `the program "ask" has no version 7 any more; there are 1 to 3` {
+	if err := e.Rollback("ask", 7); err == nil || err.Error() != `the program "ask" has no version 7 any more; there are 1, 2, 3` {
 		t.Errorf("a version that never was: %v", err)
 	}
 	write(t, folder, "ask", declared("four"))
@@ -375,6 +377,155 @@ func TestFolder(t *testing.T) {
 	}
 	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); !errors.As(err, new(*ModelError)) || !strings.Contains(err.Error(), "nobody has the model small") {
 		t.Errorf("a model that nobody has: %v", err)
+	}
+}
+
+// A file that cannot be read is read as soon as it can be, though it has not changed; why
+// it cannot be is logged once. (A folder in its place stands in for a lack of permission,
+// which root never has.)
+func TestFileThatCannotBeRead(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	var log strings.Builder
+	write(t, folder, "kept", declared("one"))
+	if err := os.Rename(at("kept.json"), at("kept")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(at("sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to string) {
+		t.Helper()
+		_ = os.Remove(at("ask.json"))
+		if err := os.Symlink(at(to), at("ask.json")); err != nil {
+			t.Skip(err) // not every system lets every user
+		}
+	}
+	link("sub")
+	e := newEngine(t, shelf{}, Options{Folder: folder, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 3 {
+		reload(t, e)
+	}
+	if s := e.Programs(); len(s) != 1 || s[0].Err == nil || strings.Count(log.String(), "program not used") != 1 {
+		t.Errorf("status %+v, log:\n%s", s, log.String())
+	}
+	if e.programs["ask"].file.read {
+		t.Error("what could not be read is taken for read")
+	}
+	link("kept")
+	reload(t, e)
+	if s := e.Programs(); s[0].Err != nil || s[0].Version != 1 {
+		t.Errorf("status %+v", s)
+	}
+	// A link to nothing is no file.
+	link("nothing")
+	reload(t, e)
+	if s := e.Programs(); s[0].Err != nil || s[0].Version != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// A folder that is gone is logged once, and again when it has been there meanwhile.
+func TestFolderGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		folder := filepath.Join(t.TempDir(), "programs")
+		there := func() {
+			if err := os.Mkdir(folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone := func() {
+			if err := os.Remove(folder); err != nil {
+				t.Fatal(err)
+			}
+		}
+		there()
+		var log strings.Builder
+		e, err := New(shelf{}, &Options{Folder: folder, Interval: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range []func(){gone, there, gone} {
+			change()
+			time.Sleep(5*time.Second + time.Millisecond)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(log.String(), "programs cannot be read"); n != 2 {
+			t.Errorf("logged %d times:\n%s", n, log.String())
+		}
+	})
+}
+
+// On a file whose time has changed, and not its content, a rollback holds.
+func TestRollbackHolds(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "ask", declared("one"))
+	e := newEngine(t, shelf{}, Options{Folder: folder})
+	want := func(version, of int) {
+		t.Helper()
+		reload(t, e)
+		if s := e.Programs()[0]; s.Version != version || len(s.Versions) != of {
+			t.Errorf("status %+v, want version %d of %d", s, version, of)
+		}
+	}
+	write(t, folder, "ask", declared("two"))
+	want(2, 2)
+	if err := e.Rollback("ask", 1); err != nil {
+		t.Fatal(err)
+	}
+	write(t, folder, "ask", declared("two"))
+	want(1, 2)
+	write(t, folder, "ask", declared("two")[:9]) // it is being written
+	want(1, 2)
+	write(t, folder, "ask", declared("two"))
+	want(1, 2)
+	write(t, folder, "ask", declared("one")) // what calls run already
+	want(1, 2)
+	write(t, folder, "ask", declared("two"))
+	want(3, 3)
+	// When a file comes back, it is new.
+	if err := e.Rollback("ask", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(folder, "ask.json")); err != nil {
+		t.Fatal(err)
+	}
+	want(0, 3)
+	write(t, folder, "ask", declared("two"))
+	want(4, 4)
+}
+
+// The version in Go is kept, however many files come after it.
+func TestVersionInGoIsKept(t *testing.T) {
+	folder := t.TempDir()
+	e := newEngine(t, shelf{"small": {identity: "weights", reply: " Paris\nscore: 5"}}, Options{Folder: folder, Keep: 2})
+	module := cria.NewPredict[question, answer]("As in Go.", nil)
+	if err := Add(e, "ask", module, Requirement{Name: "small"}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := cria.NewProgram(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		data, err := p.Save(cria.Candidate{"predict": {Instruction: fmt.Sprint(i)}}, e.models.(shelf)["small"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, folder, "ask", string(data))
+		reload(t, e)
+	}
+	want := []Version{{Number: 1}, {Number: 4}, {Number: 5, Current: true}}
+	if diff := cmp.Diff(want, e.Programs()[0].Versions, cmpopts.IgnoreFields(Version{}, "Digest", "Loaded")); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+	if err := e.Rollback("ask", 3); err == nil || err.Error() != `the program "ask" has no version 3 any more; there are 1, 4, 5` {
+		t.Error(err)
+	}
+	if err := e.Rollback("ask", 1); err != nil {
+		t.Error(err)
 	}
 }
 

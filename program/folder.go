@@ -17,6 +17,7 @@ const maxFile = 64 << 20
 
 // fileState tells whether a file may have changed.
 type fileState struct {
+	read     bool // the rest is of what has been read
 	modified time.Time
 	size     int64
 }
@@ -32,14 +33,20 @@ func (e *Engine) watch(ctx context.Context) {
 	}
 	tick := time.NewTicker(e.opts.Interval)
 	defer tick.Stop()
+	logged := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			text := ""
 			if err := e.Reload(); err != nil {
-				e.opts.Logger.Warn("programs cannot be read", "error", err)
+				text = err.Error()
 			}
+			if text != logged && text != "" {
+				e.opts.Logger.Warn("programs cannot be read", "error", text)
+			}
+			logged = text
 		}
 	}
 }
@@ -62,15 +69,14 @@ func (e *Engine) Reload() error {
 		if !isJSON || !programName.MatchString(name) || f.IsDir() {
 			continue
 		}
-		there[name] = true
-		e.look(name, filepath.Join(e.opts.Folder, f.Name()))
+		there[name] = e.look(name, filepath.Join(e.opts.Folder, f.Name()))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for name, entry := range e.programs {
-		if !there[name] && entry.file != (fileState{}) {
+		if !there[name] && entry.listed {
 			e.opts.Logger.Info("program's file is gone", "program", name)
-			entry.file, entry.err = fileState{}, nil
+			entry.listed, entry.file, entry.digest, entry.err = false, fileState{}, "", nil
 			if entry.current = entry.inGo; entry.inGo == nil && len(entry.versions) == 0 {
 				delete(e.programs, name)
 			}
@@ -79,16 +85,17 @@ func (e *Engine) Reload() error {
 	return nil
 }
 
-// look reads a program's file if it may have changed. What is wrong with it is noted; a
-// file that is being written is read again when it has grown.
-func (e *Engine) look(name, path string) {
+// look reads a program's file if it may have changed, and reports whether there is one.
+// What is wrong with it is noted; a file that is being written is read again when it has
+// grown, one that could not be read at the next look.
+func (e *Engine) look(name, path string) bool {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return // since it was listed; the next look finds that out
+		return false // since it was listed, or it is a link to nothing
 	}
-	var state fileState
+	var now fileState
 	if err == nil {
-		state = fileState{info.ModTime(), info.Size()}
+		now = fileState{read: true, modified: info.ModTime(), size: info.Size()}
 	}
 	e.mu.Lock()
 	known := e.programs[name]
@@ -96,31 +103,53 @@ func (e *Engine) look(name, path string) {
 		known = &entry{}
 		e.programs[name] = known
 	}
-	inGo, same := known.inGo, err == nil && known.file == state
+	known.listed = true
+	inGo, same := known.inGo, err == nil && known.file == now
 	e.mu.Unlock()
 	if same {
-		return
+		return true
 	}
 	var v *version
 	var data []byte
 	switch {
 	case err != nil:
-	case state.size > maxFile:
-		err = fmt.Errorf("it has %d bytes, more than %d", state.size, maxFile)
+	case now.size > maxFile:
+		err = fmt.Errorf("it has %d bytes, more than %d", now.size, maxFile)
 	default:
-		if data, err = os.ReadFile(path); err == nil {
-			v, err = readVersion(path, data, inGo)
+		if data, err = os.ReadFile(path); err != nil {
+			now.read = false // its permissions may change, and nothing else
+			break
 		}
+		v, err = readVersion(path, data, inGo)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	known.file = state
+	known.file = now
 	if err != nil {
-		known.err = &FileError{path, err}
-		e.opts.Logger.Warn("program not used", "program", name, "error", known.err)
-		return
+		e.refuse(name, known, &FileError{path, err})
+		return true
 	}
 	known.err = nil
+	e.accept(name, known, v)
+	return true
+}
+
+// refuse notes why a program's file is not used, and logs it if that is new. The caller
+// holds the engine's lock.
+func (e *Engine) refuse(name string, known *entry, err error) {
+	if known.err == nil || known.err.Error() != err.Error() {
+		e.opts.Logger.Warn("program not used", "program", name, "error", err)
+	}
+	known.err = err
+}
+
+// accept makes what was read from a program's file the current version, unless it is what
+// the file had before. The caller holds the engine's lock.
+func (e *Engine) accept(name string, known *entry, v *version) {
+	if known.digest == v.Digest {
+		return // of calls that were rolled back, too
+	}
+	known.digest = v.Digest
 	if known.current != nil && known.current.Digest == v.Digest {
 		return
 	}
