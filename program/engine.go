@@ -187,6 +187,9 @@ func (e *Engine) Run(ctx context.Context, name string, inputs cria.Example) (*An
 		models = e.catalog()
 	}
 	model, err := v.require.resolve(name, models)
+	if none := (*RequirementError)(nil); errors.As(err, &none) {
+		none.NoCatalog = e.opts.Catalog == nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -355,8 +355,12 @@ func TestRequirements(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, "p", `{"signature":"q -> a"}`)
 	var none *RequirementError
-	if _, err := newEngine(t, shelf{}, Options{Folder: folder}).Run(t.Context(), "p", nil); !errors.As(err, &none) {
+	if _, err := newEngine(t, shelf{}, Options{Folder: folder}).Run(t.Context(), "p", nil); !errors.As(err, &none) || !none.NoCatalog || !strings.Contains(err.Error(), "names no model, and no catalogue") {
 		t.Errorf("without a catalogue: %v", err)
+	}
+	empty := Options{Folder: folder, Catalog: func() []Model { return nil }}
+	if _, err := newEngine(t, shelf{}, empty).Run(t.Context(), "p", nil); !errors.As(err, &none) || none.NoCatalog || !strings.Contains(err.Error(), "no model fits this machine") {
+		t.Errorf("with an empty one: %v", err)
 	}
 }
 

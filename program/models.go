@@ -43,14 +43,18 @@ type Model struct {
 	Fits         bool // the machine, or the pool's budget
 }
 
-// RequirementError says that no model is as a program wants it.
+// RequirementError says that no model is as a program wants it, or that none is known.
 type RequirementError struct {
 	Program      string
 	Capabilities []string
 	TooLarge     []string // models that have them all but do not fit
+	NoCatalog    bool     // nobody says what models there are: [Options].Catalog is nil
 }
 
 func (e *RequirementError) Error() string {
+	if e.NoCatalog {
+		return fmt.Sprintf("the program %s cannot run: its declaration names no model, and no catalogue to choose one from was given (Options.Catalog); name a model in its declaration", e.Program)
+	}
 	wanted := "no model fits this machine"
 	if len(e.Capabilities) > 0 {
 		wanted = fmt.Sprintf("no model has all of %s", strings.Join(e.Capabilities, ", "))
