@@ -59,8 +59,17 @@ func (c structCodec) encode(in any) Example {
 // fields fit or out stays as it was.
 func (c structCodec) decode(ex Example, raw string, out any) error {
 	target := reflect.ValueOf(out).Elem()
-	filled := reflect.New(target.Type()).Elem()
-	var errs []*FieldError
+	filled, errs := c.filled(ex, target.Type())
+	if len(errs) > 0 {
+		return &ParseError{Fields: errs, Partial: ex, Raw: raw}
+	}
+	target.Set(filled)
+	return nil
+}
+
+// filled returns a new struct of type t with the values, and why some do not fit.
+func (c structCodec) filled(ex Example, t reflect.Type) (filled reflect.Value, errs []*FieldError) {
+	filled = reflect.New(t).Elem()
 	for i := range c.fields {
 		f := &c.fields[i]
 		value, ok := ex[f.Name]
@@ -74,11 +83,7 @@ func (c structCodec) decode(ex Example, raw string, out any) error {
 			}
 		}
 	}
-	if len(errs) > 0 {
-		return &ParseError{Fields: errs, Partial: ex, Raw: raw}
-	}
-	target.Set(filled)
-	return nil
+	return filled, errs
 }
 
 // assign stores a value in a Go variable of any type that [goType] accepts, by way of

@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -129,15 +128,14 @@ func Add[In, Out any](e *Engine, name string, m cria.Module[In, Out], require Re
 	}
 	v := &version{require: require, program: p, module: func(ctx context.Context, inputs cria.Example) (cria.Example, error) {
 		var in In
-		if err := convert(inputs, &in); err != nil {
+		if err := inputs.Decode(&in); err != nil {
 			return nil, fmt.Errorf("the inputs: %w", err)
 		}
 		out, err := m.Call(ctx, in)
 		if err != nil {
 			return nil, err
 		}
-		outputs := cria.Example{}
-		return outputs, convert(out, &outputs)
+		return cria.ExampleOf(out)
 	}}
 	e.mu.Lock()
 	if known := e.programs[name]; known != nil && known.inGo != nil {
@@ -155,15 +153,6 @@ func Add[In, Out any](e *Engine, name string, m cria.Module[In, Out], require Re
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return entry.err
-}
-
-// convert moves values between structs and examples by way of JSON.
-func convert(from, to any) error {
-	data, err := json.Marshal(from)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(data, to)
 }
 
 // Answer is what a program gave.
@@ -230,18 +219,18 @@ func (e *Engine) modelError(v *version, program, model string, err error) error 
 	return failed
 }
 
-// Run calls a program of an engine with typed inputs and outputs: structs whose JSON has
-// the program's fields.
+// Run calls a program of an engine with typed inputs and outputs: structs that have the
+// program's fields, by the names that [cria.SignatureOf] gives them.
 func Run[In, Out any](ctx context.Context, e *Engine, name string, in In) (out Out, err error) {
-	inputs := cria.Example{}
-	if err := convert(in, &inputs); err != nil {
+	inputs, err := cria.ExampleOf(in)
+	if err != nil {
 		return out, fmt.Errorf("the inputs of the program %s: %w", name, err)
 	}
 	answer, err := e.Run(ctx, name, inputs)
 	if err != nil {
 		return out, err
 	}
-	if err := convert(answer.Outputs, &out); err != nil {
+	if err := answer.Outputs.Decode(&out); err != nil {
 		return out, fmt.Errorf("the outputs of the program %s: %w", name, err)
 	}
 	return out, nil

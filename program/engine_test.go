@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -326,6 +327,62 @@ func TestProgramInGo(t *testing.T) {
 	}
 	if _, err := e.Run(t.Context(), "late", cria.Example{"question": "?"}); err != nil {
 		t.Error(err)
+	}
+}
+
+type task struct {
+	Limit time.Duration `json:"limit"`
+	ID    int64         `json:"id"`
+}
+
+type done struct {
+	Took  time.Duration `json:"took"`
+	Ticks []int64       `json:"ticks"`
+}
+
+// byPointer is a module of the user's own.
+type byPointer struct{ Inner *cria.Predict[task, done] }
+
+func (m *byPointer) Call(ctx context.Context, in *task) (*done, error) {
+	out, err := m.Inner.Call(ctx, *in)
+	return &out, err
+}
+
+// Values pass between structs and programs as they are: durations, and numbers that
+// float64 has not.
+func TestValuesOfStructs(t *testing.T) {
+	const large = 1<<53 + 1
+	want := done{90 * time.Minute, []int64{large}}
+	lm := &script{reply: fmt.Sprintf(" 1h30m\nticks: [%d]", int64(large))}
+	folder := t.TempDir()
+	write(t, folder, "file", `{"signature": "limit: timedelta, id: int -> took: timedelta, ticks: list[int]", "model": "small"}`)
+	e := newEngine(t, shelf{"small": lm}, Options{Folder: folder})
+	predict := cria.NewPredict[task, done]("", nil)
+	if err := Add(e, "go", predict, Requirement{Name: "small"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Add(e, "pointers", &byPointer{predict}, Requirement{Name: "small"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"file", "go", "pointers"} {
+		got, err := Run[task, done](t.Context(), e, name, task{time.Hour, large})
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+		// As a request in JSON has them.
+		answer, err := e.Run(t.Context(), name, cria.Example{"limit": "1h", "id": json.Number("9007199254740993")})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if asked := lm.asked[len(lm.asked)-1].Chat.Messages(); !strings.Contains(asked[len(asked)-1].Content, fmt.Sprint(large)) {
+			t.Errorf("%s: asked %q", name, asked)
+		}
+		if data, err := json.Marshal(answer.Outputs); err != nil || string(data) != `{"ticks":[9007199254740993],"took":"1h30m"}` {
+			t.Errorf("%s: %s, %v", name, data, err)
+		}
+	}
+	if _, err := e.Run(t.Context(), "go", cria.Example{"limit": "soon", "id": "x"}); err == nil || !strings.Contains(err.Error(), `field "limit"`) || !strings.Contains(err.Error(), `field "id"`) {
+		t.Errorf("values that do not fit: %v", err)
 	}
 }
 
