@@ -24,6 +24,7 @@ type Context struct {
 	args    [maxWords]uintptr // of Decode and LogitsIth: reused, so that a call allocates nothing
 	byValue cBatch            // the copy of a batch that Decode hands to C
 	pools   []*ThreadPool     // that were attached
+	loras   []*LoRA           // that it computes with
 	abort   *atomic.Uint32    // read by C; nil: not enabled
 }
 
@@ -34,6 +35,8 @@ func NewContext(m *Model, p ContextParams) (*Context, error) {
 	if err := p.check(m); err != nil {
 		return nil, err
 	}
+	m.adapting.RLock()
+	defer m.adapting.RUnlock()
 	model := m.handle()
 	errs := captureErrors()
 	registry.RLock()
@@ -78,6 +81,7 @@ func (x *Context) Free() {
 	for _, p := range x.pools {
 		p.attached--
 	}
+	x.useLoRAs(nil)
 	x.h, x.mem.h, x.pools = 0, 0, nil
 	x.model.contexts.Add(-1)
 }
@@ -153,7 +157,9 @@ func (x *Context) Decode(b *Batch) int32 {
 	x.byValue = b.c
 	x.args[0] = h
 	end := appendStruct(&x.args, 1, uintptr(unsafe.Pointer(&x.byValue)), unsafe.Sizeof(x.byValue))
+	x.model.adapting.RLock()
 	r, _, _ := purego.SyscallN(c.decode, x.args[:end]...)
+	x.model.adapting.RUnlock()
 	return int32(r)
 }
 

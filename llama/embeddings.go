@@ -69,7 +69,9 @@ func (x *Context) Encode(b *Batch) int32 {
 	x.byValue = b.c
 	x.args[0] = h
 	end := appendStruct(&x.args, 1, uintptr(unsafe.Pointer(&x.byValue)), unsafe.Sizeof(x.byValue))
+	x.model.adapting.RLock()
 	r, _, _ := purego.SyscallN(c.encode, x.args[:end]...)
+	x.model.adapting.RUnlock()
 	return int32(r)
 }
 

@@ -2,6 +2,8 @@ package llama
 
 import (
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -10,14 +12,17 @@ import (
 type LoRA struct {
 	h     uintptr
 	model *Model
+	users atomic.Int32 // contexts that compute with it
 }
 
 // LoadLoRA loads the adapter in the GGUF file at path, which must have been made
-// for m and be valid: llama.cpp looks at little of it (see package gguf). No
-// context of the model may compute meanwhile. Contexts that are made afterwards
+// for m and be valid: llama.cpp looks at little of it (see package gguf). It waits for
+// what contexts of the model compute, and they for it. Contexts that are made afterwards
 // have room for its part of the computation from the start.
 func LoadLoRA(m *Model, path string) (*LoRA, error) {
 	file := cString(path)
+	m.adapting.Lock()
+	defer m.adapting.Unlock()
 	model := m.handle()
 	errs := captureErrors()
 	registry.RLock()
@@ -38,15 +43,17 @@ func (l *LoRA) handle() uintptr {
 	return l.h
 }
 
-// Free releases the adapter. It panics if a context of the model is alive, which
-// may use it. A second call does nothing.
+// Free releases the adapter. It panics if a context computes with it, and waits for what
+// others of the model compute. A second call does nothing.
 func (l *LoRA) Free() {
 	if l.h == 0 {
 		return
 	}
-	if n := l.model.contexts.Load(); n > 0 {
-		panic(fmt.Sprintf("llama: LoRA.Free with %d contexts of its model alive", n))
+	if n := l.users.Load(); n > 0 {
+		panic(fmt.Sprintf("llama: LoRA.Free with %d contexts that compute with it", n))
 	}
+	l.model.adapting.Lock()
+	defer l.model.adapting.Unlock()
 	call1(c.loraFree, l.h)
 	l.h = 0
 	l.model.loras.Add(-1)
@@ -82,4 +89,16 @@ func (x *Context) SetLoRAs(loras []*LoRA, scales []float32) {
 	}
 	copy(factors, scales)
 	call4(c.setLoRAs, x.handle(), uintptr(unsafe.Pointer(&handles[0])), uintptr(len(loras)), uintptr(unsafe.Pointer(&factors[0])))
+	x.useLoRAs(slices.Clone(loras))
+}
+
+// useLoRAs counts the context as a user of these adapters, and of no others.
+func (x *Context) useLoRAs(loras []*LoRA) {
+	for _, l := range loras {
+		l.users.Add(1)
+	}
+	for _, l := range x.loras {
+		l.users.Add(-1)
+	}
+	x.loras = loras
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cria-lm/cria/internal/synth"
@@ -92,6 +93,39 @@ func TestLoRA(t *testing.T) {
 	}
 }
 
+// Adapters come and go while other contexts of the model compute.
+func TestLoRAsOfOthers(t *testing.T) {
+	base, adapter, _ := loraModel(t)
+	m := loadPath(t, base)
+	l, err := llama.LoadLoRA(m, adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Free)
+	x := newContext(t, m, nil)
+	x.SetLoRAs([]*llama.LoRA{l}, []float32{0.5})
+	want := logitsOf(t, x)
+	var others sync.WaitGroup
+	defer others.Wait()
+	others.Go(func() {
+		for range 20 {
+			other, err := llama.LoadLoRA(m, adapter)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			other.Free()
+		}
+	})
+	for i := range 20 {
+		x.SetLoRAs(nil, nil) // so that the buffers are laid out anew
+		x.SetLoRAs([]*llama.LoRA{l}, []float32{0.5})
+		if d := farthest(logitsOf(t, x), want); d > 0 {
+			t.Fatalf("after %d turns logits differ by %v", i, d)
+		}
+	}
+}
+
 func TestLoRAMisuse(t *testing.T) {
 	base, adapter, _ := loraModel(t)
 	m := loadPath(t, base)
@@ -106,6 +140,7 @@ func TestLoRAMisuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := newContext(t, m, nil)
+	x.SetLoRAs([]*llama.LoRA{l}, []float32{1})
 	foreign := newContext(t, loadPath(t, base), nil)
 	for name, f := range map[string]func(){
 		"no scale":       func() { x.SetLoRAs([]*llama.LoRA{l}, nil) },
@@ -115,6 +150,11 @@ func TestLoRAMisuse(t *testing.T) {
 		if !panics(f) {
 			t.Errorf("%s: no panic", name)
 		}
+	}
+	x.SetLoRAs(nil, nil)
+	l.Free() // no context computes with it any more
+	if l, err = llama.LoadLoRA(m, adapter); err != nil {
+		t.Fatal(err)
 	}
 	x.Free()
 	if !panics(m.Free) {

@@ -17,6 +17,11 @@ type Model struct {
 	vocabOnly bool
 	contexts  atomic.Int32 // alive; a context does not survive its model
 	loras     atomic.Int32 // alive, which llama.cpp would free with the model
+
+	// adapting is held for writing while the model's adapters change, and for reading by
+	// contexts while they are made and compute: they lay out their buffers by what
+	// adapters the model has.
+	adapting sync.RWMutex
 }
 
 // LoadModel loads the model in the file at path, which must be valid GGUF: this
