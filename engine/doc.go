@@ -43,6 +43,12 @@
 // logits for other batches. [Engine.Pin] keeps a prefix in the cache, and in a file
 // for the next process; [Engine.Samples] generates several outputs of one prompt.
 //
+// # Several contexts
+//
+// [Engine.Share] starts another engine over the same weights: a long context for
+// conversations beside many slots for short questions, say. They compute at the same time,
+// and the weights are freed with the last one.
+//
 // # Adapters
 //
 // [Options].LoRAs are loaded beside the model, and each request chooses among them:

@@ -82,11 +82,7 @@ func (e *Embedder) own() {
 		}
 		e.step(items)
 	}
-	e.vocab.close(e.queue.why)
-	e.gov.close()
 	e.free()
-	e.model.Free()
-	e.files.close()
 }
 
 // step computes the batch. If that fails, its inputs are computed one by one, so
@@ -97,8 +93,7 @@ func (e *Embedder) step(items []embedItem) {
 		e.llm.SetThreads(e.gov.current, e.gov.current)
 	}
 	embeddings, err := e.compute(len(items))
-	if changed := e.files.changed(); changed != nil {
-		e.queue.close(changed)
+	if e.weights.changed() != nil {
 		return
 	}
 	switch {
@@ -119,7 +114,7 @@ func (e *Embedder) step(items []embedItem) {
 
 // compute returns the embeddings of the first n sequences of the batch.
 func (e *Embedder) compute(n int) ([][]float32, error) {
-	if err := e.files.changed(); err != nil {
+	if err := e.weights.changed(); err != nil {
 		return nil, err
 	}
 	if e.mem != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -49,9 +50,9 @@ type EmbedderOptions struct {
 // Embedder is a loaded model that makes embeddings, and the goroutine that
 // computes with it. All methods may be called from any goroutine.
 type Embedder struct {
+	weights    *weights
 	model      *llama.Model
 	vocab      *Vocab
-	files      modelFiles
 	dimensions int
 	limit      int // tokens of an input, and of a batch
 	pooling    Pooling
@@ -83,18 +84,18 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 		return nil, err
 	}
 	start := time.Now()
-	m, err := load(ctx, path, &Options{Threads: o.Threads, GPULayers: o.GPULayers, CopyWeights: o.CopyWeights, Files: o.Files})
+	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	w, err := loadWeights(ctx, path, &Options{GPULayers: o.GPULayers, CopyWeights: o.CopyWeights, Files: o.Files})
 	if err != nil {
+		gov.close()
 		return nil, err
 	}
-	e, err := newEmbedder(m.model, &o, m.gov)
+	e, err := newEmbedder(w, &o, gov)
 	if err != nil {
-		m.free()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	e.files = m.files
 	o.Logger.Info("embedder loaded", "path", path, "model", e.model.Desc(), "pooling", e.pooling,
-		"max_length", e.limit, "threads", m.gov.current, "took", time.Since(start))
+		"max_length", e.limit, "threads", gov.current, "took", time.Since(start))
 	goOwner(e.own)
 	return e, nil
 }
@@ -115,50 +116,58 @@ func (o *EmbedderOptions) setDefaults() error {
 	return nil
 }
 
-// newEmbedder makes everything that belongs to a loaded model. On failure it
-// leaves the model alone.
-func newEmbedder(model *llama.Model, o *EmbedderOptions, gov *governor) (e *Embedder, err error) {
-	if err = checkEmbeds(model); err != nil {
+// newEmbedder makes an embedder of weights and a governor, which it has from then on,
+// also if it fails. Its owner is not started.
+func newEmbedder(w *weights, o *EmbedderOptions, gov *governor) (*Embedder, error) {
+	e := &Embedder{
+		weights: w, model: w.model, pooling: o.Pooling, normalize: o.Normalize, gov: gov, log: o.Logger, ended: make(chan struct{}),
+		dimensions: w.model.NEmbdOut(), limit: lengthFor(w.model, o.MaxLength, DefaultMaxLength),
+	}
+	if err := e.start(o); err != nil {
+		e.free()
 		return nil, err
 	}
-	e = &Embedder{
-		model: model, pooling: o.Pooling, normalize: o.Normalize, gov: gov, log: o.Logger, ended: make(chan struct{}),
-		dimensions: model.NEmbdOut(), limit: lengthFor(model, o.MaxLength, DefaultMaxLength),
+	return e, nil
+}
+
+// start makes everything that belongs to the embedder's context.
+func (e *Embedder) start(o *EmbedderOptions) (err error) {
+	if err = e.weights.join(e); err != nil {
+		return err
+	}
+	if err = checkEmbeds(e.model); err != nil {
+		return err
 	}
 	if e.pooling == "" {
-		if e.pooling, err = ownPooling(model); err != nil {
-			return nil, err
+		if e.pooling, err = ownPooling(e.model); err != nil {
+			return err
 		}
 	}
-	defer func() {
-		if err != nil {
-			e.free()
-		}
-	}()
-	if e.llm, err = newEmbeddingContext(model, e.pooling, e.limit, gov); err != nil {
-		return nil, err
+	if e.llm, err = newEmbeddingContext(e.model, e.pooling, e.limit, e.gov); err != nil {
+		return err
 	}
 	if err = e.llm.EnableAbort(); err != nil {
-		return nil, err
+		return err
 	}
 	e.mem, e.run = e.llm.Memory(), e.llm.Decode
-	if e.mem == nil || !model.HasDecoder() {
+	if e.mem == nil || !e.model.HasDecoder() {
 		e.run = e.llm.Encode
 	}
-	if e.pool, err = newPool(gov, *o.Poll); err != nil {
-		return nil, err
+	if e.pool, err = newPool(e.gov, *o.Poll); err != nil {
+		return err
 	}
 	if e.pool != nil {
 		e.llm.AttachThreadPool(e.pool, nil)
 	}
 	e.batch = llama.NewBatch(e.limit)
-	e.vocab = newVocab(model.Vocab())
+	e.vocab = e.weights.vocabulary()
 	e.queue = newEmbedQueue(o.QueueLength, e.llm.NSeqMax(), e.llm.Abort, e.llm.ClearAbort)
-	return e, nil
+	return nil
 }
 
-// free releases what newEmbedder made, in order.
+// free releases all that the embedder has, in order.
 func (e *Embedder) free() {
+	e.gov.close()
 	if e.batch != nil {
 		e.batch.Free()
 	}
@@ -168,7 +177,11 @@ func (e *Embedder) free() {
 	if e.pool != nil {
 		e.pool.Free()
 	}
+	e.weights.release(e, ErrClosed)
 }
+
+// fail ends all calls, and with them the owner.
+func (e *Embedder) fail(why error) { e.queue.close(why) }
 
 // Close ends the running and the waiting calls with [ErrClosed], waits for the
 // owner and releases the model. It may be called more than once; every call

@@ -113,9 +113,9 @@ type Options struct {
 
 // Engine is a loaded model and the goroutine that computes with it.
 type Engine struct {
-	model    *llama.Model
-	vocab    *Vocab
-	files    modelFiles
+	weights  *weights
+	model    *llama.Model // of the weights
+	vocab    *Vocab       // of the weights
 	adapters adapters
 	template string
 	limit    int  // tokens of a sequence
@@ -154,89 +154,77 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 		return nil, err
 	}
 	start := time.Now()
-	m, err := load(ctx, path, &o)
+	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	w, err := loadWeights(ctx, path, &o)
+	if err != nil {
+		gov.close()
+		return nil, err
+	}
+	e, err := open(w, &o, gov)
 	if err != nil {
 		return nil, err
 	}
-	if m.adapters, err = loadAdapters(m, o.LoRAs); err != nil {
-		m.free()
-		return nil, err
-	}
-	e, err := newEngine(m.model, &o, m.gov)
-	if err != nil {
-		m.free()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	e.files, e.adapters = m.files, m.adapters
-	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", m.gov.current, "took", time.Since(start))
+	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", gov.current, "took", time.Since(start))
 	goOwner(e.own)
 	return e, nil
 }
 
-// loaded is a model with its adapters, and what says how many threads compute with it.
-type loaded struct {
-	model    *llama.Model
-	files    modelFiles
-	gov      *governor
-	adapters adapters
-}
-
-// load loads the model in the file at path.
-func load(ctx context.Context, path string, o *Options) (*loaded, error) {
-	if _, ok := llama.Loaded(); !ok {
-		return nil, errors.New("engine: the llama.cpp libraries are not loaded; call llama.Load first")
+// Share starts another engine over the weights of e, which stay in memory once. It has
+// a context and a cache, slots, threads, a queue and adapters of its own, and computes
+// at the same time as e. Each is closed by itself; the weights are freed with the last
+// one, and if somebody writes to their file all end. Where they are is settled: GPULayers,
+// Devices, Split, CopyWeights and Files of opts say nothing. To load an adapter waits for
+// what the other engines compute at the moment, and they for it. Errors are as for [Load],
+// and [ErrClosed] if the weights are freed.
+func (e *Engine) Share(ctx context.Context, opts *Options) (*Engine, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
-	// llama.cpp ends the process on some files that are not whole.
-	paths, err := gguf.Parts(path)
-	if err != nil {
-		return nil, fmt.Errorf("engine: model: %w", err)
+	if err := o.setDefaults(); err != nil {
+		return nil, err
 	}
-	devices, err := o.devices()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	other, err := open(e.weights, &o, gov)
 	if err != nil {
 		return nil, err
 	}
-	files, err := openFiles(paths)
-	if err != nil {
-		return nil, fmt.Errorf("engine: model: %w", err)
-	}
-	m := &loaded{files: files, gov: newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)}
-	if err := m.load(ctx, o, devices); err != nil {
-		m.free()
+	if err := ctx.Err(); err != nil {
+		other.free()
 		return nil, err
 	}
-	return m, nil
+	o.Logger.Info("context made", "path", e.weights.files.paths[0], "model", e.model.Desc(), "context", other.limit, "threads", gov.current, "took", time.Since(start))
+	goOwner(other.own)
+	return other, nil
 }
 
-// load loads the model from its files.
-func (m *loaded) load(ctx context.Context, o *Options, devices []llama.Device) (err error) {
-	if err := m.files.expect(o.Files); err != nil {
-		return err
+// open makes an engine of weights and a governor, which it has from then on, also if it
+// fails. Its owner is not started.
+func open(w *weights, o *Options, gov *governor) (*Engine, error) {
+	e := &Engine{weights: w, model: w.model, gov: gov, log: o.Logger, queue: newQueue(o.QueueLength), ended: make(chan struct{})}
+	err := w.join(e)
+	if err == nil {
+		e.adapters, err = loadAdapters(w, o.LoRAs)
 	}
-	p := llama.DefaultModelParams()
-	p.NGPULayers = int32(o.GPULayers)
-	if o.CopyWeights {
-		p.LoadMode = llama.LoadRead
+	if err == nil {
+		if err = e.start(o); err != nil {
+			err = fmt.Errorf("%s: %w", w.files.paths[0], err)
+		}
 	}
-	m.model, err = llama.LoadModelOn(m.files.paths[0], p, devices, o.Split, func(float32) bool { return ctx.Err() == nil })
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err != nil {
+		e.free()
+		return nil, err
 	}
-	if changed := m.files.stayed(); changed != nil {
-		return changed
-	}
-	if o.CopyWeights {
-		m.files.close()
-	}
-	return err
+	return e, nil
 }
 
-func (m *loaded) free() {
-	m.gov.close()
-	m.adapters.free()
-	if m.model != nil {
-		m.model.Free()
-	}
-	m.files.close()
+// fail ends the engine by itself, soon.
+func (e *Engine) fail(why error) {
+	e.queue.doom(why, func() { e.lost = why })
 }
 
 // lengthFor returns how many tokens a model may have before it at once: what was
@@ -325,24 +313,18 @@ func (o *Options) devices() ([]llama.Device, error) {
 	return list, nil
 }
 
-// newEngine makes everything that belongs to a loaded model. On failure it
-// leaves the model alone.
-func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err error) {
+// start makes everything that belongs to the engine's context.
+func (e *Engine) start(o *Options) (err error) {
+	model := e.model
 	if !model.HasDecoder() || model.HasEncoder() || model.IsDiffusion() || model.Vocab().Type() == llama.VocabNone {
-		return nil, errors.New("engine: this model does not generate text token by token")
+		return errors.New("engine: this model does not generate text token by token")
 	}
-	e = &Engine{model: model, gov: gov, log: o.Logger, ended: make(chan struct{})}
 	e.template, _ = model.ChatTemplate("")
 	e.limit = lengthFor(model, o.ContextLength, DefaultContextLength)
-	defer func() {
-		if err != nil {
-			e.free()
-		}
-	}()
 
 	// The tables of the vocabulary take about as long as the context.
 	var tables sync.WaitGroup
-	tables.Go(func() { e.vocab = newVocab(model.Vocab()) })
+	tables.Go(func() { e.vocab = e.weights.vocabulary() })
 	defer tables.Wait()
 
 	mostCells := max(e.limit, cmp.Or(o.CacheLength, 4*e.limit))
@@ -366,24 +348,24 @@ func newEngine(model *llama.Model, o *Options, gov *governor) (e *Engine, err er
 	p.NSeqMax = uint32(sequences)
 	p.NOutputsMax = uint32(max(maxRows, sequences))
 	p.KVUnified = true
-	gov.update(minInterval) // loading the model was perhaps long enough to see what others do
-	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)
+	e.gov.update(minInterval) // loading the model was perhaps long enough to see what others do
+	p.NThreads, p.NThreadsBatch = int32(e.gov.current), int32(e.gov.current)
 	e.params = p
-	if e.pool, err = newPool(gov, *o.Poll); err != nil {
-		return nil, err
+	if e.pool, err = newPool(e.gov, *o.Poll); err != nil {
+		return err
 	}
-	e.queue = newQueue(o.QueueLength)
 	e.sched = newScheduler(e, slots, sequences, mostCells)
 	e.sched.speculate = !o.NoSpeculation
 	if err = e.newContext(min(max(firstCells, int(p.NBatch)), mostCells)); err != nil {
-		return nil, err
+		return err
 	}
 	e.batch = llama.NewBatch(min(e.llm.NBatch(), int(p.NBatch)))
-	return e, nil
+	return nil
 }
 
-// free releases what newEngine made, in order.
+// free releases all that the engine has, in order.
 func (e *Engine) free() {
+	e.gov.close()
 	if e.sched.crew != nil {
 		e.sched.crew.close()
 	}
@@ -396,12 +378,15 @@ func (e *Engine) free() {
 	if e.pool != nil {
 		e.pool.Free()
 	}
+	e.adapters.free()
+	e.weights.release(e, cmp.Or(e.lost, ErrClosed))
 }
 
 // Close ends the running and the waiting requests with [ErrClosed], waits for
-// the owner and releases the model. It may be called more than once and from
-// within an iteration over [Engine.Generate]; every call returns when the engine
-// has ended. The error is always nil.
+// the owner and releases the model, unless another engine shares it (see
+// [Engine.Share]). It may be called more than once and from within an iteration over
+// [Engine.Generate]; every call returns when the engine has ended. The error is always
+// nil.
 func (e *Engine) Close() error {
 	e.closing.Do(func() {
 		for _, j := range e.queue.stop() {
@@ -430,7 +415,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 func (e *Engine) Err() error { return e.queue.failure() }
 
 // Vocab returns the model's vocabulary. Its tables may be used after
-// [Engine.Close], its tokenizer not.
+// [Engine.Close], its tokenizer only while another engine shares the weights.
 func (e *Engine) Vocab() *Vocab { return e.vocab }
 
 // ContextLength returns the most tokens of a prompt and its output together.

@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"os"
+
+	"github.com/cria-lm/cria/gguf"
 )
 
 // FileChangedError says that a model's file was written to while the model was in use,
@@ -75,6 +77,34 @@ func (f *modelFiles) stayed() error {
 		}
 	}
 	return nil
+}
+
+// headers reads those of the files that were loaded, also when others have taken their place
+// meanwhile, unless the files are not open any more.
+func (f *modelFiles) headers() (all []*gguf.File, err error) {
+	for i := range f.paths {
+		file, err := f.header(i)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, file)
+	}
+	return all, nil
+}
+
+func (f *modelFiles) header(i int) (*gguf.File, error) {
+	if f.open != nil {
+		file, err := gguf.Read(f.open[i], f.infos[i].Size())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.paths[i], err)
+		}
+		return file, nil
+	}
+	file, err := gguf.Open(f.paths[i])
+	if changed := f.check(i); changed != nil {
+		return nil, changed
+	}
+	return file, err
 }
 
 // changed reports whether an open file was written to since the model was loaded. It takes

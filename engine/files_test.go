@@ -100,8 +100,9 @@ func BenchmarkModelFilesChanged(b *testing.B) {
 	}
 }
 
-// What was computed while somebody wrote to the file is given to nobody.
-func TestFileChangedWhileComputing(t *testing.T) {
+// ownModelPath is that of a model whose file a test may change.
+func ownModelPath(t *testing.T) string {
+	t.Helper()
 	data, err := os.ReadFile(testModelPath(t))
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +111,20 @@ func TestFileChangedWhileComputing(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// touch makes a file look as if somebody had written to it.
+func touch(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was computed while somebody wrote to the file is given to nobody.
+func TestFileChangedWhileComputing(t *testing.T) {
+	path := ownModelPath(t)
 	e, err := Load(t.Context(), path, &Options{Threads: 1, ContextLength: 256})
 	if err != nil {
 		t.Fatal(err)
@@ -121,9 +136,7 @@ func TestFileChangedWhileComputing(t *testing.T) {
 		e.sched.decode = func(b *llama.Batch) int32 {
 			steps++
 			rc := decode(b)
-			if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
-				t.Error(err)
-			}
+			touch(t, path)
 			return rc
 		}
 		return nil

@@ -42,23 +42,19 @@ type adapter struct {
 	files modelFiles
 }
 
-// loadAdapters loads adapters, files by name, for a model. That must be before its
-// contexts are made, which then have room for what adapters compute.
-func loadAdapters(m *loaded, paths map[string]string) (all adapters, err error) {
+// loadAdapters loads adapters, files by name, for a model. That must be before the
+// context is made that uses them, which then has room for what they compute.
+func loadAdapters(w *weights, paths map[string]string) (all adapters, err error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	var base []*gguf.File
-	for _, path := range m.files.paths {
-		f, err := gguf.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("engine: model: %w", err)
-		}
-		base = append(base, f)
+	base, err := w.files.headers()
+	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
 	}
 	all = adapters{}
 	for _, name := range slices.Sorted(maps.Keys(paths)) { // in one order, so that the first error is always the same
-		a, err := loadAdapter(m.model, base, paths[name])
+		a, err := loadAdapter(w.model, base, paths[name])
 		if err != nil {
 			all.free()
 			return nil, &LoRAError{name, err}

@@ -92,6 +92,7 @@ func TestLoRA(t *testing.T) {
 	t.Run("interrupted", l.interrupted)
 	t.Run("grown", l.grown)
 	t.Run("shared", l.shared)
+	t.Run("shared weights", l.sharedWeights)
 	t.Run("pinned", l.pinned)
 	t.Run("scored", l.scored)
 	t.Run("samples", l.samples)

@@ -266,6 +266,22 @@ func (q *queue) failure() error {
 	return q.why
 }
 
+// doom refuses further requests of an engine that is to end by itself, and has the owner
+// run end between steps. The owner need not be started yet. A closed queue is left alone.
+func (q *queue) doom(why error, end func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.why != nil {
+		return
+	}
+	q.why, q.draining = why, true
+	if len(q.running) > 0 {
+		q.abort()
+	}
+	q.calls = append(q.calls, end)
+	q.notify()
+}
+
 // fail is stop for an engine that ends by itself.
 func (q *queue) fail(why error) []*job {
 	q.mu.Lock()

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"runtime"
@@ -122,12 +121,7 @@ func (e *Engine) own() {
 		e.reap()
 	}
 	e.giveUp()
-	e.vocab.close(cmp.Or(e.lost, ErrClosed))
-	e.gov.close()
 	e.free()
-	e.adapters.free()
-	e.model.Free()
-	e.files.close()
 }
 
 // gather lets others run for gatherTime. To sleep would take a millisecond: when
@@ -238,14 +232,14 @@ func (e *Engine) step(slots []*slot) {
 	}
 	// Before, lest llama.cpp touch what is not in the file any more; after, lest somebody
 	// get what was computed with wrong weights.
-	if e.lost = e.files.changed(); e.lost != nil {
+	if e.lost = e.weights.changed(); e.lost != nil {
 		return
 	}
 	start := time.Now()
 	e.queue.decoding(start.Add(e.expected()))
 	rc := s.decode(e.batch)
 	e.queue.decoding(time.Time{})
-	if e.lost = e.files.changed(); e.lost != nil {
+	if e.lost = e.weights.changed(); e.lost != nil {
 		return
 	}
 	if rc != 0 {

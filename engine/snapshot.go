@@ -58,7 +58,7 @@ func (e *Engine) snapshotKey(tokens []Token, loras *loraSet) (key snapshotKey, e
 // Fingerprint identifies the model by its header and the beginning of every
 // tensor, since to read a model of many GB whole takes longer than a prefix. A file
 // that is not the one that was loaded any more is an error. It reads the files anew.
-func (e *Engine) Fingerprint() ([]byte, error) { return e.files.fingerprint() }
+func (e *Engine) Fingerprint() ([]byte, error) { return e.weights.files.fingerprint() }
 
 func (f modelFiles) fingerprint() ([]byte, error) {
 	h := sha256.New()
