@@ -418,6 +418,11 @@ func (e *Engine) Err() error { return e.queue.failure() }
 // [Engine.Close], its tokenizer only while another engine shares the weights.
 func (e *Engine) Vocab() *Vocab { return e.vocab }
 
+// Headers reads the headers of the model's files, all parts in their order: of those that
+// were loaded, also when others have taken their place. If those are not there any more,
+// which [Options].CopyWeights allows, or the model is freed, that is an error.
+func (e *Engine) Headers() ([]*gguf.File, error) { return e.weights.headers() }
+
 // ContextLength returns the most tokens of a prompt and its output together.
 func (e *Engine) ContextLength() int { return e.limit }
 

@@ -48,9 +48,9 @@ func loadAdapters(w *weights, paths map[string]string) (all adapters, err error)
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	base, err := w.files.headers()
+	base, err := w.headers()
 	if err != nil {
-		return nil, fmt.Errorf("engine: model: %w", err)
+		return nil, err
 	}
 	all = adapters{}
 	for _, name := range slices.Sorted(maps.Keys(paths)) { // in one order, so that the first error is always the same

@@ -117,6 +117,24 @@ func (w *weights) changed() error {
 	return w.why
 }
 
+// headers reads those of the model's files.
+func (w *weights) headers() ([]*gguf.File, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.freed {
+		return nil, cmp.Or(w.why, ErrClosed)
+	}
+	all, err := w.files.headers()
+	if changed := w.files.changed(); changed != nil {
+		w.fail(changed)
+		return nil, w.why
+	}
+	if err != nil {
+		return nil, fmt.Errorf("engine: model: %w", err)
+	}
+	return all, nil
+}
+
 // fail ends all users, and tokenizing, the first time. The caller holds w.mu.
 func (w *weights) fail(why error) {
 	if w.why != nil {

@@ -45,6 +45,16 @@ const deviceReserve = 128 << 20
 // is no model's; an [*ArchitectureError] is none, since the guess that comes with it
 // serves.
 func EstimatedNeeds(file *gguf.File, more ...*gguf.File) (Needs, error) {
+	return estimatedNeeds(file, more, true)
+}
+
+// EstimatedContextNeeds is [EstimatedNeeds] of one more context of a model in memory: of
+// the cache and the buffers, without the weights.
+func EstimatedContextNeeds(file *gguf.File, more ...*gguf.File) (Needs, error) {
+	return estimatedNeeds(file, more, false)
+}
+
+func estimatedNeeds(file *gguf.File, more []*gguf.File, weights bool) (Needs, error) {
 	estimate := func(p Placement) (Estimate, error) {
 		e, err := EstimateMemory(file, EstimateOptions{
 			ContextLength: p.Cells, Batch: p.BatchSize, MicroBatch: p.MicroBatch,
@@ -53,10 +63,17 @@ func EstimatedNeeds(file *gguf.File, more ...*gguf.File) (Needs, error) {
 		if errors.As(err, new(*ArchitectureError)) {
 			err = nil
 		}
+		if !weights {
+			e.forgetWeights()
+		}
 		return e, err
 	}
 	if _, err := estimate(Placement{Cells: LeastContext, BatchSize: CPUBatch, MicroBatch: MicroBatch}); err != nil {
 		return nil, err
+	}
+	reserve := uint64(0)
+	if weights { // the driver's context is there with them
+		reserve = deviceReserve
 	}
 	return func(p Placement) Need {
 		e, _ := estimate(p)
@@ -73,10 +90,18 @@ func EstimatedNeeds(file *gguf.File, more ...*gguf.File) (Needs, error) {
 		}
 		n.Devices[len(n.Devices)-1] += e.Input.Device + e.Output.Device + e.Logits.Device
 		for i := range n.Devices {
-			n.Devices[i] += e.Compute.Device + deviceReserve
+			n.Devices[i] += e.Compute.Device + reserve
 		}
 		return n
 	}, nil
+}
+
+// forgetWeights leaves what a context takes.
+func (e *Estimate) forgetWeights() {
+	e.Input, e.Output = Placed{}, Placed{}
+	for i := range e.Layers {
+		e.Layers[i].Weights = 0
+	}
 }
 
 // deviceOf is the device that gets the i-th of the layers on devices.

@@ -1,7 +1,9 @@
 package hardware
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/cria-lm/cria/gguf"
 )
@@ -112,4 +114,28 @@ func (p *Plan) placement() Placement {
 		flash = FlashOn
 	}
 	return Placement{p.GPULayers, p.Split, p.CacheLength, p.KV, p.BatchSize, p.MicroBatch, flash}
+}
+
+// Context returns the plan of one more context of a model that is loaded by p, which is
+// computed where p says. length is that of a prompt and its output together; if zero,
+// [WorkingContext], and never more than trained, the most that the model was trained with,
+// unless that is zero. The cache has room for one such request, and for several of up to
+// WorkingContext. needs are those of a context: see [EstimatedContextNeeds].
+func (p Plan) Context(needs Needs, length, trained int) Plan {
+	c := p
+	c.choice = nil // it has no smaller plan
+	c.Reasons = slices.Clone(p.Reasons)
+	c.ContextLength = cmp.Or(length, WorkingContext)
+	if trained > 0 {
+		c.ContextLength = min(c.ContextLength, trained)
+	}
+	c.CacheLength = max(c.ContextLength, sharedRequests*min(c.ContextLength, WorkingContext))
+	c.Need = needs(c.placement())
+	c.because("weights", "shared", "another context of the model has them in memory")
+	why := "it was asked for"
+	if length == 0 {
+		why = "no other was asked for"
+	}
+	c.because("context", c.contextText(), "%s", why)
+	return c
 }

@@ -219,31 +219,34 @@ func open(ctx context.Context, name string, p prepared, opts *Options) (*LoadedM
 	if err != nil {
 		return nil, err
 	}
-	log := opts.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log := opts.logger()
 	e, plan, err := opts.loadEngine(ctx, p, log)
 	if err != nil {
 		return nil, wrapLoad(err)
 	}
-	template.forVocabulary(e.Vocab())
-	m := &LoadedModel{
-		name:     name,
-		path:     p.path,
-		plan:     plan,
-		engine:   e,
-		template: template,
-		prefixes: ttlcache.New(ttlcache.WithCapacity[prefixKey, *keptPrefix](maxPrefixes)),
-		grammars: ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars)),
-		log:      log,
-
-		vocabulary: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) }),
-		ends:       sync.OnceValues(func() ([]llama.Token, error) { return endTokens(e.Vocab()) }),
-	}
-	m.identity, m.loras = sync.OnceValue(m.identify), sync.OnceValue(m.digestLoRAs)
+	m := newLoadedModel(&LoadedModel{name: name, path: p.path, plan: plan, opts: *opts, engine: e, template: template, log: log})
+	m.vocabulary = sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) })
 	go m.vocabulary()
 	return m, nil
+}
+
+// newLoadedModel adds what is made of an engine and a template, but for the vocabulary,
+// which contexts share.
+func newLoadedModel(m *LoadedModel) *LoadedModel {
+	vocab := m.engine.Vocab()
+	m.template.forVocabulary(vocab)
+	m.prefixes = ttlcache.New(ttlcache.WithCapacity[prefixKey, *keptPrefix](maxPrefixes))
+	m.grammars = ttlcache.New(ttlcache.WithCapacity[string, *grammar.Grammar](maxGrammars))
+	m.ends = sync.OnceValues(func() ([]llama.Token, error) { return endTokens(vocab) })
+	m.identity, m.loras = sync.OnceValue(m.identify), sync.OnceValue(m.digestLoRAs)
+	return m
+}
+
+func (o *Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
 }
 
 // wrapLoad wraps an error of an engine that was not loaded.

@@ -24,6 +24,7 @@ type LoadedModel struct {
 	name     string
 	path     string
 	plan     hardware.Plan
+	opts     Options // as it was loaded
 	engine   *engine.Engine
 	template *chatTemplate
 	prefixes *ttlcache.Cache[prefixKey, *keptPrefix]
@@ -62,11 +63,12 @@ func (m *LoadedModel) ContextLength() int { return m.engine.ContextLength() }
 func (m *LoadedModel) Vocabulary() *grammar.Vocabulary { return m.vocabulary() }
 
 // Err returns why the model serves no more requests though nobody has closed it, such as an
-// [engine.FileChangedError]: it can only be closed then, and loaded again. A pool does that.
+// [engine.FileChangedError], which all contexts of the model have then: it can only be
+// closed, and loaded again. A pool does that.
 func (m *LoadedModel) Err() error { return classify(m.engine.Err()) }
 
-// Close ends running requests with an [ErrModelNotLoaded] and frees the model.
-// It may be called again.
+// Close ends running requests with an [ErrModelNotLoaded] and frees the model, its weights
+// when no other context has them: see [LoadedModel.NewContext]. It may be called again.
 func (m *LoadedModel) Close() error {
 	m.vocabulary() // it may be in the making
 	return m.engine.Close()

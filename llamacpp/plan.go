@@ -15,17 +15,9 @@ import (
 
 // plan says how a model's files are loaded on this machine as it is now.
 func (o *Options) plan(ctx context.Context, name, path string) (plan hardware.Plan, err error) {
-	paths, err := gguf.Parts(path)
+	headers, err := headers(path)
 	if err != nil {
 		return plan, wrap(ErrModelNotLoaded, err)
-	}
-	var headers []*gguf.File
-	for _, path := range paths {
-		header, err := gguf.Open(path)
-		if err != nil {
-			return plan, wrap(ErrModelNotLoaded, err)
-		}
-		headers = append(headers, header)
 	}
 	needs, err := hardware.EstimatedNeeds(headers[0], headers[1:]...)
 	if err != nil {
@@ -48,6 +40,22 @@ func (o *Options) plan(ctx context.Context, name, path string) (plan hardware.Pl
 		return plan, wrap(ErrModelNotLoaded, err)
 	}
 	return plan, nil
+}
+
+// headers reads those of a model's files.
+func headers(path string) (all []*gguf.File, err error) {
+	paths, err := gguf.Parts(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		header, err := gguf.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, header)
+	}
+	return all, nil
 }
 
 // engineOptions are a plan as package engine takes it. On the CPU the engine chooses what
