@@ -3,6 +3,7 @@ package pool
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -13,7 +14,7 @@ import (
 type waiter[M io.Closer] struct {
 	ctx    context.Context // its values are for the load that it causes
 	name   string
-	need   Memory
+	need   need
 	since  time.Time
 	served chan struct{} // closed when one of the following is set
 	model  *model[M]     // lent to the waiter
@@ -30,20 +31,71 @@ func (w *waiter[M]) fail(err error) {
 	close(w.served)
 }
 
+// need is the memory that a model takes, and if it is a context, that of its model.
+type need struct {
+	own     Memory
+	context bool
+	model   string // of which it is a context
+	models  Memory // the need of that model
+}
+
+// all is what a model takes together with the one that it is a context of.
+func (n need) all() Memory {
+	all := maps.Clone(n.own)
+	if n.context {
+		all.add(n.models)
+	}
+	return all
+}
+
+// needs asks for the need of a model that is not in memory: its files may have changed
+// since it was.
+func (p *Pool[M]) needs(ctx context.Context, name string) (n need, err error) {
+	if n.own, err = p.needOf(ctx, name); err != nil || p.contexts == nil {
+		return n, err
+	}
+	if n.model, n.context = p.contexts.ContextOf(name); !n.context {
+		return n, nil
+	}
+	if other, ok := p.contexts.ContextOf(n.model); ok {
+		return n, &LoadError{name, fmt.Errorf("it is a context of %s, which is one of %s: name that instead", n.model, other)}
+	}
+	p.mu.Lock()
+	m := p.models[n.model]
+	failed := m != nil && m.failed()
+	p.mu.Unlock()
+	if m != nil && !failed { // what it takes may not be what it would take beside itself
+		n.models = m.need
+		return n, nil
+	}
+	n.models, err = p.needOf(ctx, n.model)
+	return n, err
+}
+
+func (p *Pool[M]) needOf(ctx context.Context, name string) (Memory, error) {
+	need, err := p.source.Need(ctx, name)
+	if err != nil {
+		return nil, &LoadError{name, err}
+	}
+	need = maps.Clone(need)
+	if need == nil {
+		need = Memory{}
+	}
+	return need, nil
+}
+
 // ask makes a waiter, who may be served already.
 func (p *Pool[M]) ask(ctx context.Context, name string) (*waiter[M], error) {
 	w := &waiter[M]{ctx: ctx, name: name, since: time.Now(), served: make(chan struct{})}
 	if served, err := p.hit(w); served || err != nil {
 		return w, err
 	}
-	// The files of a model that is not in memory may have changed since it was.
-	need, err := p.source.Need(ctx, name)
-	if err != nil {
-		return nil, &LoadError{name, err}
+	var err error
+	if w.need, err = p.needs(ctx, name); err != nil {
+		return nil, err
 	}
-	w.need = maps.Clone(need)
-	if len(p.opts.Budget.short(nil, w.need)) > 0 {
-		return nil, &TooLargeError{name, w.need, p.opts.Budget}
+	if all := w.need.all(); len(p.opts.Budget.short(nil, all)) > 0 {
+		return nil, &TooLargeError{name, all, p.opts.Budget}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,8 +136,12 @@ func (p *Pool[M]) hit(w *waiter[M]) (bool, error) {
 }
 
 // impatient reports whether one who waits for memory has done so for too long to let
-// others share a model, which had its time.
+// others share a model, which had its time, and which is not the one that a context is
+// waited for of.
 func (p *Pool[M]) impatient(w *waiter[M], m *model[M]) bool {
+	if w.need.context && w.need.model == m.name {
+		return false
+	}
 	return time.Since(w.since) > p.opts.Patience && time.Since(m.loaded) > p.opts.Patience
 }
 
@@ -97,9 +153,7 @@ func (p *Pool[M]) leave(ctx context.Context, w *waiter[M]) {
 	select {
 	case <-w.served:
 		if w.err == nil {
-			if w.model.users--; w.model.idle() {
-				p.rest(w.model)
-			}
+			p.release(w.model, time.Now())
 			w.err = context.Cause(ctx)
 		}
 		p.advance()
@@ -109,17 +163,26 @@ func (p *Pool[M]) leave(ctx context.Context, w *waiter[M]) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(other *waiter[M]) bool { return other == w })
 	w.err = context.Cause(ctx)
 	if m := p.models[w.name]; m == nil || m.state != loading {
-		w.err = &BusyError{w.name, w.need, p.held(), w.err}
-	} else if !slices.ContainsFunc(p.waiting, func(other *waiter[M]) bool { return other.name == w.name }) {
-		m.cancel() // nobody wants it any more
+		w.err = &BusyError{w.name, p.missing(w), p.held(), w.err}
+	} else {
+		p.giveUpUnwanted(m)
 	}
 	p.advance()
+}
+
+// missing is the need of what a waiter asks for and is not in memory. The caller holds
+// p.mu.
+func (p *Pool[M]) missing(w *waiter[M]) Memory {
+	if w.need.context && p.models[w.need.model] == nil {
+		return w.need.all()
+	}
+	return w.need.own
 }
 
 // held are the models that cannot be closed. The caller holds p.mu.
 func (p *Pool[M]) held() (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.models)) {
-		if m := p.models[name]; !m.idle() || p.pinned[name] {
+		if !p.spare(p.models[name]) {
 			names = append(names, name)
 		}
 	}
@@ -150,20 +213,41 @@ func (p *Pool[M]) advance() {
 		case p.lendable(m) && (first == nil || !p.impatient(first, m)):
 			w.grant(p.lend(m))
 			return true
-		case m == nil && first == nil && p.makeRoom(w.need):
-			p.load(w.ctx, w.name, w.need)
-		case m == nil && first == nil:
+		case m == nil && first == nil && !p.begin(w):
 			first = w
 		}
 		return false
 	})
 }
 
+// begin loads what a waiter asks for, and reports whether there is memory for that. A
+// context and its model are begun together or not at all, so that none who waits holds
+// memory. The caller holds p.mu.
+func (p *Pool[M]) begin(w *waiter[M]) bool {
+	var of *model[M]
+	if w.need.context {
+		of = p.models[w.need.model]
+	}
+	switch {
+	case of != nil && of.ending(): // it is loaded anew when it is gone
+		return false
+	case of != nil && of.failed():
+		p.discard(of)
+		return false
+	case !p.makeRoom(p.missing(w), of):
+		return false
+	case w.need.context && of == nil:
+		of = p.load(w.ctx, w.need.model, w.need.models, nil)
+	}
+	p.load(w.ctx, w.name, w.need.own, of)
+	return true
+}
+
 // makeRoom reports whether there is memory for a need. If not, it begins to close idle
-// models, the least recently used first, provided that this will make enough.
-func (p *Pool[M]) makeRoom(need Memory) bool {
-	missing := p.opts.Budget.short(p.used, need)
-	if len(missing) == 0 {
+// models but one, the least recently used first, provided that this will make enough. The
+// caller holds p.mu.
+func (p *Pool[M]) makeRoom(need Memory, but *model[M]) bool {
+	if len(p.opts.Budget.short(p.used, need)) == 0 {
 		return true
 	}
 	later := maps.Clone(p.used) // what will be in use
@@ -172,25 +256,45 @@ func (p *Pool[M]) makeRoom(need Memory) bool {
 		switch {
 		case m.state == closing:
 			later.subtract(m.need)
-		case m.idle() && !p.pinned[m.name]:
+		case m != but && p.spare(m):
 			idle = append(idle, m)
 		}
 	}
-	slices.SortFunc(idle, func(a, b *model[M]) int {
-		return cmp.Or(a.lastUsed.Compare(b.lastUsed), cmp.Compare(a.name, b.name))
-	})
 	var victims []*model[M]
-	for _, m := range idle {
-		if missing = p.opts.Budget.short(later, need); m.need.on(missing) {
-			later.subtract(m.need)
+	for _, m := range p.byUse(idle) {
+		if m.need.on(p.opts.Budget.short(later, need)) {
 			victims = append(victims, m)
+			later.subtract(m.need)
 		}
 	}
 	if len(p.opts.Budget.short(later, need)) == 0 {
 		for _, m := range victims {
-			p.counts.Evicted++
-			p.close(m)
+			p.evict(m)
 		}
 	}
 	return false
+}
+
+// byUse sorts models by when they, or contexts of them, were last used. The caller holds
+// p.mu.
+func (p *Pool[M]) byUse(models []*model[M]) []*model[M] {
+	used := map[*model[M]]time.Time{}
+	for _, m := range models {
+		used[m] = m.lastUsed
+		for _, c := range p.contextsOf(m) {
+			if c.lastUsed.After(used[m]) {
+				used[m] = c.lastUsed
+			}
+		}
+	}
+	order := func(m *model[M]) int { // which go before their model
+		if m.of != nil {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(models, func(a, b *model[M]) int {
+		return cmp.Or(used[a].Compare(used[b]), cmp.Compare(order(a), order(b)), cmp.Compare(a.name, b.name))
+	})
+	return models
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"io"
 	"sync"
+	"time"
 )
 
 // Lease is the use of a model, which is not closed before the lease is released.
@@ -21,9 +22,7 @@ func (l *Lease[M]) Release() {
 		p := l.pool
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if l.model.users--; l.model.idle() {
-			p.rest(l.model)
-		}
+		p.release(l.model, time.Now())
 		p.advance()
 	})
 }

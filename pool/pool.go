@@ -31,6 +31,21 @@ type Source[M io.Closer] interface {
 	Load(ctx context.Context, name string) (M, error)
 }
 
+// ContextSource is a [Source] some of whose models are contexts of others: they use the
+// weights of those, which are in memory once. What [Source.Need] says of a context is what
+// it takes beside its model.
+type ContextSource[M io.Closer] interface {
+	Source[M]
+
+	// ContextOf returns the model that name is a context of, and false if it has weights
+	// of its own. It says the same at all times. A context's model is not one itself.
+	ContextOf(name string) (model string, ok bool)
+
+	// NewContext is Load for a context, whose model is there until the context has been
+	// closed.
+	NewContext(ctx context.Context, name string, model M) (M, error)
+}
+
 // Options are the settings of a [Pool]. Nil and zero fields mean the defaults.
 type Options struct {
 	// Budget is the most that all models may take together, by their needs. Devices
@@ -49,8 +64,9 @@ type Options struct {
 
 // Pool shares models. It is safe for concurrent use.
 type Pool[M io.Closer] struct {
-	source Source[M]
-	opts   Options
+	source   Source[M]
+	contexts ContextSource[M] // the source, if it has contexts; else nil
+	opts     Options
 
 	mu      sync.Mutex
 	models  map[string]*model[M] // that hold memory
@@ -62,9 +78,11 @@ type Pool[M io.Closer] struct {
 	emptied chan struct{} // closed when a closed pool has no models left
 }
 
-// New makes a pool. opts may be nil.
+// New makes a pool. opts may be nil. A source that is a [ContextSource] has its contexts
+// loaded as such.
 func New[M io.Closer](source Source[M], opts *Options) *Pool[M] {
 	p := &Pool[M]{source: source, models: map[string]*model[M]{}, used: Memory{}, pinned: map[string]bool{}, emptied: make(chan struct{})}
+	p.contexts, _ = source.(ContextSource[M])
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -123,9 +141,9 @@ type useKey[M io.Closer] struct {
 // is a [*TooLargeError]; the errors of all are joined.
 func (p *Pool[M]) Preload(ctx context.Context, names ...string) error {
 	var errs []error
-	all := Memory{}
+	all := kept{models: map[string]bool{}, need: Memory{}}
 	for _, name := range names {
-		lease, err := p.preload(ctx, name, all)
+		lease, err := p.preload(ctx, name, &all)
 		errs = append(errs, err)
 		if err == nil {
 			defer lease.Release() // so that none is closed for the next one
@@ -134,23 +152,39 @@ func (p *Pool[M]) Preload(ctx context.Context, names ...string) error {
 	return errors.Join(errs...)
 }
 
-// preload loads a model beside some that are kept, and adds its need to theirs.
-func (p *Pool[M]) preload(ctx context.Context, name string, beside Memory) (*Lease[M], error) {
-	need, err := p.source.Need(ctx, name)
+// kept are models that are to be in memory together, and what they need.
+type kept struct {
+	models map[string]bool
+	need   Memory
+}
+
+// preload loads a model beside some that are kept, and adds it to them.
+func (p *Pool[M]) preload(ctx context.Context, name string, all *kept) (*Lease[M], error) {
+	need, err := p.needs(ctx, name)
 	if err != nil {
-		return nil, &LoadError{name, err}
+		return nil, err
 	}
-	if len(p.opts.Budget.short(beside, need)) > 0 {
-		if len(beside) > 0 {
+	more := Memory{}
+	if !all.models[name] {
+		more.add(need.own)
+	}
+	if need.context && !all.models[need.model] {
+		more.add(need.models)
+	}
+	if len(p.opts.Budget.short(all.need, more)) > 0 {
+		if len(all.models) > 0 {
 			name += " beside the models before it"
 		}
-		all := maps.Clone(beside)
-		all.add(need)
-		return nil, &TooLargeError{name, all, p.opts.Budget}
+		more.add(all.need)
+		return nil, &TooLargeError{name, more, p.opts.Budget}
 	}
 	lease, err := p.Get(ctx, name)
 	if err == nil {
-		beside.add(need)
+		all.need.add(more)
+		all.models[name] = true
+		if need.context {
+			all.models[need.model] = true
+		}
 	}
 	return lease, err
 }
@@ -168,7 +202,7 @@ func (p *Pool[M]) Unpin(name string) {
 	defer p.mu.Unlock()
 	delete(p.pinned, name)
 	if m := p.models[name]; m != nil && m.idle() {
-		p.rest(m)
+		p.rest(m, time.Now())
 	}
 	p.advance()
 }
@@ -177,9 +211,9 @@ func (p *Pool[M]) Unpin(name string) {
 func (p *Pool[M]) Evict() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, m := range p.models {
-		if m.idle() && !p.pinned[m.name] {
-			p.close(m)
+	for _, m := range slices.Collect(maps.Values(p.models)) {
+		if p.spare(m) {
+			p.evict(m)
 		}
 	}
 }
@@ -198,7 +232,7 @@ func (p *Pool[M]) Close(ctx context.Context) error {
 		for _, m := range p.models {
 			switch {
 			case m.state == loading:
-				m.cancel()
+				m.giveUp()
 			case m.idle():
 				p.close(m)
 			}

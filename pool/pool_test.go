@@ -17,7 +17,7 @@ import (
 )
 
 // fakes is a source of models that take a second to load and need 1 byte, or as many as
-// their names end in.
+// their names end in. "x2@a" is a context of a that needs 2 bytes.
 type fakes struct {
 	mu      sync.Mutex
 	alive   map[string]int
@@ -30,10 +30,12 @@ type fakes struct {
 }
 
 type fake struct {
-	name   string
-	source *fakes
-	closed bool
-	broken atomic.Bool
+	name     string
+	source   *fakes
+	of       *fake // a context's model
+	contexts int   // that live
+	closed   bool
+	broken   atomic.Bool
 }
 
 // Err says that the model serves nobody.
@@ -60,7 +62,43 @@ func (s *fakes) Need(_ context.Context, name string) (Memory, error) {
 }
 
 func (s *fakes) Load(ctx context.Context, name string) (*fake, error) {
-	if name == "panics" {
+	if strings.Contains(name, "@") {
+		panic("a context is loaded as a model")
+	}
+	return s.load(ctx, name)
+}
+
+func (s *fakes) ContextOf(name string) (string, bool) {
+	_, model, ok := strings.Cut(name, "@")
+	return model, ok
+}
+
+func (s *fakes) NewContext(ctx context.Context, name string, model *fake) (*fake, error) {
+	s.mu.Lock()
+	if of, _ := s.ContextOf(name); model.name != of || model.closed {
+		panic(fmt.Sprintf("the context %s is made of %+v", name, model))
+	}
+	model.contexts++
+	s.mu.Unlock()
+	var c *fake
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if c == nil { // failed, or panicked
+			model.contexts--
+		}
+	}()
+	made, err := s.load(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c = made
+	c.of = model
+	return c, nil
+}
+
+func (s *fakes) load(ctx context.Context, name string) (*fake, error) {
+	if strings.HasPrefix(name, "panics") {
 		panic("no such thing")
 	}
 	s.mu.Lock()
@@ -101,6 +139,12 @@ func (f *fake) Close() error {
 	defer f.source.mu.Unlock()
 	if f.closed {
 		panic("closed twice")
+	}
+	if f.contexts > 0 {
+		panic("closed before its contexts")
+	}
+	if f.of != nil {
+		f.of.contexts--
 	}
 	f.closed = true
 	f.source.alive[f.name]--

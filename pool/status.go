@@ -20,7 +20,7 @@ type Counts struct {
 	Shared  int // requests that found their model in memory, and got it at once
 	Loaded  int // models that were loaded
 	Failed  int // loads that failed, cancelled ones aside
-	Evicted int // models that were closed for others
+	Evicted int // models that were closed for others, or by [Pool.Evict]
 	Expired int // models that were closed since they were idle for long
 	Waited  int // requests that had to wait for memory
 }
@@ -28,11 +28,12 @@ type Counts struct {
 // ModelStatus is one model that holds memory.
 type ModelStatus struct {
 	Name     string
-	Need     Memory
+	Context  string // of which model it is a context; "": it has weights of its own
+	Need     Memory // of a context: beside its model's
 	State    string // "loading", "in use", "idle" or "closing"
 	Pinned   bool
-	Leases   int
-	Uses     int // leases since it was loaded
+	Leases   int // and contexts, which hold their model
+	Uses     int // leases and contexts since it was loaded
 	LoadTook time.Duration
 	LastUsed time.Time
 }
@@ -47,8 +48,12 @@ func (p *Pool[M]) Status() Status {
 		if m.idle() {
 			state = "idle"
 		}
+		context := ""
+		if m.of != nil {
+			context = m.of.name
+		}
 		s.Models = append(s.Models, ModelStatus{
-			Name: m.name, Need: maps.Clone(m.need), State: state, Pinned: p.pinned[m.name], Leases: m.users, Uses: m.uses,
+			Name: m.name, Context: context, Need: maps.Clone(m.need), State: state, Pinned: p.pinned[m.name], Leases: m.users, Uses: m.uses,
 			LoadTook: m.loadTook, LastUsed: m.lastUsed,
 		})
 	}
