@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/internal/synth"
 	"github.com/cria-lm/cria/internal/testmodel"
@@ -253,5 +255,141 @@ func TestModelTooLarge(t *testing.T) {
 	}
 	if err := ask(t.Context(), p, small); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// counted is a source that counts what it does.
+type counted struct {
+	*pool.Models
+	loads, contexts atomic.Int32
+}
+
+func (c *counted) Load(ctx context.Context, name string) (*llamacpp.LoadedModel, error) {
+	c.loads.Add(1)
+	return c.Models.Load(ctx, name)
+}
+
+func (c *counted) NewContext(ctx context.Context, name string, model *llamacpp.LoadedModel) (*llamacpp.LoadedModel, error) {
+	c.contexts.Add(1)
+	return c.Models.NewContext(ctx, name, model)
+}
+
+// answer is what a model says to a question, greedily.
+func answer(ctx context.Context, m *llamacpp.LoadedModel) (text string, err error) {
+	req := &cria.Request{
+		Chat:      cria.Chat{Turns: []cria.Message{{Role: cria.RoleUser, Content: "Which city is the capital of France?"}}},
+		MaxTokens: 12,
+	}
+	for chunk, err := range m.Generate(ctx, req) {
+		if err != nil {
+			return text, err
+		}
+		text += chunk.Text
+	}
+	return text, nil
+}
+
+// Two contexts of the default model share its weights and answer as it does, at the same
+// time and when the other is closed.
+func TestModelsContexts(t *testing.T) {
+	testmodel.Lock(t)
+	model := testmodel.Model(t)
+	source := &counted{Models: &pool.Models{
+		Contexts: map[string]string{"chat": model, "classifier": model, "broken": model, "elsewhere": model},
+		Options: func(name string) *llamacpp.Options {
+			o := &llamacpp.Options{Backend: hardware.BackendCPU, Threads: 1, ContextLength: 512}
+			switch name {
+			case "chat":
+				o.ContextLength = 4096
+			case "classifier":
+				o.ContextLength, o.Slots = 256, 32
+			case "broken":
+				o.LoRAs = map[string]string{"l": filepath.Join(t.TempDir(), "missing")}
+			case "elsewhere":
+				o.Backend = hardware.BackendCUDA
+			}
+			return o
+		},
+	}}
+	all := pool.Memory{}
+	need := map[string]uint64{}
+	for _, name := range []string{model, "chat", "classifier"} {
+		n, err := source.Need(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		need[name] = n[pool.Host]
+		all[pool.Host] += n[pool.Host]
+	}
+	file, err := os.Stat(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A cell of the cache takes 22.5 KiB.
+	if d := need["chat"] - need["classifier"]; need[model] < need["classifier"]+uint64(file.Size())*9/10 || d < 15*1024*22<<10 || d > 2*15*1024*22<<10 {
+		t.Errorf("needs %v, the model has %d bytes", need, file.Size())
+	}
+
+	p := pool.New(source, &pool.Options{Budget: all})
+	use := func(name string, f func(*llamacpp.LoadedModel)) {
+		err := p.Use(t.Context(), name, func(_ context.Context, m *llamacpp.LoadedModel) error {
+			f(m)
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var want string
+	use(model, func(m *llamacpp.LoadedModel) {
+		if want, err = answer(t.Context(), m); err != nil || want == "" {
+			t.Errorf("it says %q, %v", want, err)
+		}
+	})
+	for _, name := range []string{"broken", "elsewhere"} {
+		if _, err := p.Get(t.Context(), name); !errors.As(err, new(*pool.LoadError)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Get(ended, "chat"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if s := p.Status(); len(s.Models) != 1 || s.Used[pool.Host] != need[model] {
+		t.Errorf("after contexts that failed: %+v", s)
+	}
+	source.contexts.Store(0)
+
+	var together sync.WaitGroup
+	for _, name := range []string{"chat", "classifier", model} {
+		together.Go(func() {
+			use(name, func(m *llamacpp.LoadedModel) {
+				for range 2 {
+					if got, err := answer(t.Context(), m); err != nil || got != want {
+						t.Errorf("%s says %q, %v, want %q", name, got, err, want)
+					}
+				}
+			})
+		})
+	}
+	together.Wait()
+	if s := p.Status(); len(s.Models) != 3 || s.Used[pool.Host] != all[pool.Host] || source.loads.Load() != 1 || source.contexts.Load() != 2 {
+		t.Errorf("%d models and %d contexts were loaded: %+v", source.loads.Load(), source.contexts.Load(), s)
+	}
+	use("chat", func(m *llamacpp.LoadedModel) {
+		if m.ContextLength() != 4096 {
+			t.Errorf("a context of %d tokens", m.ContextLength())
+		}
+		p.Evict() // the classifier, and no more
+		if got, err := answer(t.Context(), m); err != nil || got != want {
+			t.Errorf("then the chat says %q, %v", got, err)
+		}
+	})
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s := p.Status(); len(s.Models) > 0 || len(s.Used) > 0 {
+		t.Errorf("the closed pool has %+v", s)
 	}
 }
