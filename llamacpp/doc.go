@@ -40,6 +40,12 @@
 // like. The request's constraint is compiled with package grammar, and package
 // engine generates.
 //
+// # Several contexts
+//
+// [LoadedModel.NewContext] makes another LoadedModel of the same weights, with a context
+// length, slots, threads, adapters and a chat template of its own. Package pool has such
+// contexts by name.
+//
 // # Errors
 //
 // Every error is one of the kinds listed at [ErrInference] and wraps its cause;

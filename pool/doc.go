@@ -12,4 +12,27 @@
 //	if err != nil { ... }
 //	defer lease.Release()
 //	answer, err := predict.Call(cria.With(ctx, cria.Scope{LM: lease.Model()}), in)
+//
+// # Several contexts of one model
+//
+// Names can share one model's weights, each with a context of its own: its length, slots,
+// threads, adapters and chat template. Here a model, a longer context of it, and one for
+// many short questions at once:
+//
+//	models := &pool.Models{
+//		Contexts: map[string]string{"chat": "smollm2-135m-instruct", "classifier": "smollm2-135m-instruct"},
+//		Options: func(name string) *llamacpp.Options {
+//			switch name {
+//			case "chat":
+//				return &llamacpp.Options{ContextLength: 8192}
+//			case "classifier":
+//				return &llamacpp.Options{ContextLength: 512, Slots: 32}
+//			}
+//			return nil
+//		},
+//	}
+//
+// Who asks for a context gets the model loaded too, if it is not in memory. The weights are
+// loaded once and counted once, and stay while a context of them is in memory; what a
+// context needs beside them is its cache and its buffers.
 package pool

@@ -26,8 +26,14 @@ type Models struct {
 	//	map[string]string{"classifier": "smollm2-135m-instruct"}
 	Contexts map[string]string
 
-	mu    sync.Mutex
-	plans map[string]hardware.Plan // by which models were loaded last
+	mu   sync.Mutex
+	last map[string]placed // where models were loaded last
+}
+
+// placed is a model's file and the plan that it was loaded by.
+type placed struct {
+	path string
+	plan hardware.Plan
 }
 
 func (m *Models) options(name string) llamacpp.Options {
@@ -72,18 +78,22 @@ func (m *Models) Need(ctx context.Context, name string) (Memory, error) {
 	return Memory{Host: e.Host()}, nil
 }
 
-// contextNeed is what a context of a model takes, as that is loaded or would be now.
+// contextNeed is what a context of a model takes, where that was loaded last, or would be
+// now. With the model in memory a new plan would say where there is room beside it.
 func (m *Models) contextNeed(ctx context.Context, name, model string) (Memory, error) {
-	o, own := m.options(model), m.options(name)
+	own := m.options(name)
+	m.mu.Lock()
+	last, ok := m.last[model]
+	m.mu.Unlock()
+	if ok {
+		if context, err := llamacpp.PlanContext(last.path, last.plan, &own); err == nil {
+			return planned(context), nil
+		} // or its file has gone meanwhile
+	}
+	o := m.options(model)
 	now, path, err := plan(ctx, model, &o)
 	if err != nil {
 		return nil, err
-	}
-	m.mu.Lock()
-	loaded, ok := m.plans[model]
-	m.mu.Unlock()
-	if ok {
-		now = loaded
 	}
 	context, err := llamacpp.PlanContext(path, now, &own)
 	if err != nil {
@@ -124,10 +134,10 @@ func (m *Models) Load(ctx context.Context, name string) (*llamacpp.LoadedModel, 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.plans == nil {
-		m.plans = map[string]hardware.Plan{}
+	if m.last == nil {
+		m.last = map[string]placed{}
 	}
-	m.plans[name] = model.Plan()
+	m.last[name] = placed{model.Path(), model.Plan()}
 	return model, nil
 }
 

@@ -62,7 +62,16 @@ type Options struct {
 	Patience time.Duration
 }
 
-// Pool shares models. It is safe for concurrent use.
+// Pool shares models. It is safe for concurrent use. At every moment:
+//
+//   - The needs of the models that are loading, ready or being closed are together no more
+//     than the budget, each counted once.
+//   - A context is a user of its model from before it is made until it has been closed. So
+//     its model is in memory, is not idle, and goes after it.
+//   - Who waits for memory holds none: a context and a model that is not there are admitted
+//     together, for the sum of their needs, or both wait. So nobody waits for one who waits,
+//     and what is admitted waits for loads only.
+//   - Nobody takes memory from one who waits for it longer.
 type Pool[M io.Closer] struct {
 	source   Source[M]
 	contexts ContextSource[M] // the source, if it has contexts; else nil
