@@ -605,6 +605,26 @@ func TestFailedModelIsReleased(t *testing.T) {
 	})
 }
 
+// The need of a model that has failed is not that of the one in its place.
+func TestFailedModelIsCountedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakes()
+		p := New[*fake](s, budget(5))
+		m := get(t, p, "m")
+		m.Model().broken.Store(true)
+		s.grown = 2
+		var asked sync.WaitGroup
+		asked.Go(func() { get(t, p, "x@m").Release() })
+		time.Sleep(time.Second) // it waits for the model to be released
+		m.Release()
+		asked.Wait()
+		if status := p.Status(); status.Used[Host] != 1+2+1 || status.Models[0].Need[Host] != 1+2 {
+			t.Errorf("status %+v", status)
+		}
+		done(t, p, s)
+	})
+}
+
 // A model that fails while a context of it is made is not asked for another one.
 func TestModelFailsWhileContextIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

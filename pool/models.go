@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 
 	"github.com/cria-lm/cria/gguf"
@@ -30,10 +31,17 @@ type Models struct {
 	last map[string]placed // where models were loaded last
 }
 
-// placed is a model's file and the plan that it was loaded by.
+// placed is a model's file, what it was then, and the plan that it was loaded by.
 type placed struct {
 	path string
+	was  os.FileInfo
 	plan hardware.Plan
+}
+
+// stays reports whether the file is the same still.
+func (p *placed) stays() bool {
+	now, err := os.Stat(p.path)
+	return err == nil && os.SameFile(p.was, now) && p.was.Size() == now.Size() && p.was.ModTime().Equal(now.ModTime())
 }
 
 func (m *Models) options(name string) llamacpp.Options {
@@ -78,17 +86,19 @@ func (m *Models) Need(ctx context.Context, name string) (Memory, error) {
 	return Memory{Host: e.Host()}, nil
 }
 
-// contextNeed is what a context of a model takes, where that was loaded last, or would be
-// now. With the model in memory a new plan would say where there is room beside it.
+// contextNeed is what a context of a model takes, where that was loaded last, or, if its
+// file is another by now, would be loaded. With the model in memory a new plan would say where there is room beside it.
 func (m *Models) contextNeed(ctx context.Context, name, model string) (Memory, error) {
 	own := m.options(name)
 	m.mu.Lock()
 	last, ok := m.last[model]
 	m.mu.Unlock()
-	if ok {
-		if context, err := llamacpp.PlanContext(last.path, last.plan, &own); err == nil {
-			return planned(context), nil
-		} // or its file has gone meanwhile
+	if ok && last.stays() {
+		context, err := llamacpp.PlanContext(last.path, last.plan, &own)
+		if err != nil {
+			return nil, err
+		}
+		return planned(context), nil
 	}
 	o := m.options(model)
 	now, path, err := plan(ctx, model, &o)
@@ -132,12 +142,15 @@ func (m *Models) Load(ctx context.Context, name string) (*llamacpp.LoadedModel, 
 	if err != nil {
 		return nil, err
 	}
+	was, err := os.Stat(model.Path())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.last == nil {
 		m.last = map[string]placed{}
 	}
-	m.last[name] = placed{model.Path(), model.Plan()}
+	if delete(m.last, name); err == nil {
+		m.last[name] = placed{model.Path(), was, model.Plan()}
+	}
 	return model, nil
 }
 

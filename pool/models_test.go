@@ -130,6 +130,86 @@ func TestModelFileDamaged(t *testing.T) {
 	}
 }
 
+// A file that is damaged ends the model and its contexts. All are loaded anew, the model once,
+// when the file is whole, and needs are those of what it is then.
+func TestModelFileDamagedWithContexts(t *testing.T) {
+	testmodel.Lock(t)
+	dir := t.TempDir()
+	path, spare := filepath.Join(dir, "model.gguf"), filepath.Join(dir, "spare.gguf")
+	if err := errors.Join(
+		synth.Write(t.Context(), path, testmodel.Model(t), synth.Shape{}, nil),
+		synth.Write(t.Context(), spare, testmodel.Model(t), synth.Shape{Embedding: 128}, nil),
+	); err != nil {
+		t.Fatal(err)
+	}
+	source := &counted{Models: &pool.Models{
+		Contexts: map[string]string{"chat": path, "classifier": path},
+		Options: func(string) *llamacpp.Options {
+			return &llamacpp.Options{ContextLength: 256, ChatTemplate: llamacpp.PlainText}
+		},
+	}}
+	p := pool.New(source, nil)
+	defer func() {
+		if err := p.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	// uses asks the contexts and the model, and returns what the pool counts for them.
+	uses := func() uint64 {
+		t.Helper()
+		sum := uint64(0)
+		for _, name := range []string{"chat", "classifier", path} {
+			if err := ask(t.Context(), p, name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		s := p.Status()
+		for _, m := range s.Models {
+			need, err := source.Need(t.Context(), m.Name)
+			if err != nil || need[pool.Host] != m.Need[pool.Host] {
+				t.Errorf("%s needs %v, %v; the pool has %v", m.Name, need, err, m.Need)
+			}
+			sum += need[pool.Host]
+		}
+		if len(s.Models) != 3 || s.Used[pool.Host] != sum {
+			t.Errorf("%+v", s)
+		}
+		return sum
+	}
+	before := uses()
+	if err := os.Truncate(path, 100_000); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(t.Context(), p, "chat"); !errors.Is(err, llamacpp.ErrModelNotLoaded) || !errors.As(err, new(*engine.FileChangedError)) {
+		t.Errorf("the file in use was cut short: %v", err)
+	}
+	for _, name := range []string{"classifier", path, "chat"} {
+		if err := ask(t.Context(), p, name); !errors.As(err, new(*pool.LoadError)) || !errors.Is(err, gguf.ErrInvalid) {
+			t.Errorf("the file is not whole: %s: %v", name, err)
+		}
+	}
+	if err := os.Rename(spare, path); err != nil {
+		t.Fatal(err)
+	}
+	if after := uses(); after <= before {
+		t.Errorf("%d bytes are counted of a larger model, %d before", after, before)
+	}
+	original, err := os.ReadFile(testmodel.Model(t))
+	if err == nil {
+		err = os.WriteFile(path, original, 0o600) // while the model has it mapped
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(t.Context(), p, "classifier"); !errors.As(err, new(*engine.FileChangedError)) {
+		t.Errorf("the file in use was overwritten: %v", err)
+	}
+	uses() // the model has failed, but is there until now
+	if source.loads.Load() != 3 || source.contexts.Load() != 6 {
+		t.Errorf("%d models and %d contexts were loaded", source.loads.Load(), source.contexts.Load())
+	}
+}
+
 // ask has a model of a pool say something.
 func ask(ctx context.Context, p *pool.Pool[*llamacpp.LoadedModel], name string) error {
 	return p.Use(ctx, name, func(ctx context.Context, m *llamacpp.LoadedModel) error {

@@ -33,7 +33,9 @@ type Source[M io.Closer] interface {
 
 // ContextSource is a [Source] some of whose models are contexts of others: they use the
 // weights of those, which are in memory once. What [Source.Need] says of a context is what
-// it takes beside its model.
+// it takes beside its model. A context whose model serves nobody any more (see [Source.Load])
+// is not lent either, and is closed before it; one that stops serving by itself leaves its
+// model alone.
 type ContextSource[M io.Closer] interface {
 	Source[M]
 

@@ -27,6 +27,7 @@ type fakes struct {
 	fail    func(name string) error
 	took    time.Duration
 	ignores bool // loads do not heed their context
+	grown   int  // bytes that models need by now, beside those
 }
 
 type fake struct {
@@ -58,7 +59,11 @@ func (s *fakes) Need(_ context.Context, name string) (Memory, error) {
 	if name == "unknown" {
 		return nil, errors.New("nobody has it")
 	}
-	return Memory{Host: uint64(needOf(name))}, nil
+	need := needOf(name)
+	if !strings.Contains(name, "@") {
+		need += s.grown
+	}
+	return Memory{Host: uint64(need)}, nil
 }
 
 func (s *fakes) Load(ctx context.Context, name string) (*fake, error) {
