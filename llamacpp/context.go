@@ -38,8 +38,6 @@ func (m *LoadedModel) NewContext(ctx context.Context, opts *Options) (*LoadedMod
 	if err != nil {
 		return nil, err
 	}
-	registry.RLock()
-	defer registry.RUnlock()
 	e, err := m.engine.Share(ctx, opts.engineOptions(&plan))
 	if err != nil {
 		return nil, wrapLoad(err)
