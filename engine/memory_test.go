@@ -195,6 +195,7 @@ func (m *memoryTest) grown(t *testing.T) {
 	beforeSteps(e, func(step int) {
 		if step == 5 {
 			close(started)
+			e.queue.awaitWaiting(4) // so that they begin in one step
 		}
 	})
 	go func() { first <- together(t, e, m.requests(t, e, 1, 60, 10, 100)) }()
