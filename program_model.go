@@ -11,8 +11,8 @@ import (
 // Describer is an [Identifier] that says what its identity is made of, so that people
 // can be told what differs between two.
 type Describer interface {
-	// Describe returns the parts of the identity by name, such as "weights", "llama.cpp"
-	// and "context length". It is nil if there is no identity.
+	// Describe returns the parts of the identity by name, such as "weights" and
+	// "llama.cpp". It is nil if there is no identity.
 	Describe() map[string]string
 }
 

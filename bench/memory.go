@@ -74,7 +74,7 @@ func memory(ctx context.Context, s *session) ([]result, error) {
 
 // peakMemoryOfOurs is the child of memory.
 func peakMemoryOfOurs(ctx context.Context, c *childOptions) error {
-	e, w, err := loadEngine(ctx, c.files, c.model, &engine.Options{Threads: c.threads, ContextLength: c.context, CacheLength: c.context})
+	e, w, err := loadEngine(ctx, c.files, c.model, &engine.Options{Threads: c.threads, FixedThreads: true, ContextLength: c.context, CacheLength: c.context})
 	if err != nil {
 		return err
 	}

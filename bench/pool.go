@@ -101,7 +101,7 @@ func (instant) Close() error { return nil }
 // instants has any model.
 type instants struct{ reply string }
 
-func (instants) Need(context.Context, string) (pool.Memory, error) {
+func (instants) Need(context.Context, string, pool.Room) (pool.Memory, error) {
 	return pool.Memory{pool.Host: 1}, nil
 }
 

@@ -119,7 +119,7 @@ func firstTokenBehindPrefix(ctx context.Context, c *childOptions) error {
 	if err := llama.Load(c.files); err != nil {
 		return err
 	}
-	e, err := engine.Load(ctx, c.model, &engine.Options{Threads: c.threads})
+	e, err := engine.Load(ctx, c.model, &engine.Options{Threads: c.threads, FixedThreads: true})
 	if err != nil {
 		return err
 	}

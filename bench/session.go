@@ -117,7 +117,7 @@ func (s *session) engine(ctx context.Context) (*engine.Engine, *words, error) {
 // than the processors.
 func (s *session) fresh(ctx context.Context, o engine.Options) (*engine.Engine, *words, error) {
 	s.close()
-	o.Threads = s.options.threads
+	o.Threads, o.FixedThreads = s.options.threads, true
 	return loadEngine(ctx, s.files, s.model, &o)
 }
 
@@ -126,17 +126,18 @@ func (s *session) fresh(ctx context.Context, o engine.Options) (*engine.Engine, 
 // [llamacpp.Options].AsShipped.
 func (s *session) usual(ctx context.Context, o engine.Options) (*engine.Engine, error) {
 	s.close()
-	path, err := llamacpp.Prepare(ctx, s.options.model, &llamacpp.Options{
+	prepared, err := llamacpp.Prepare(ctx, s.options.model, &llamacpp.Options{
 		Hub: &hub.Options{LlamaDir: s.peers.dir}, AsShipped: s.options.asShipped,
 	})
 	if err != nil {
 		return nil, err
 	}
+	path := prepared.Path()
 	if path != s.model && !s.noted {
 		s.noted = true
 		fmt.Fprintf(s.out, "our side loads %s, as package llamacpp does (--as-shipped: not)\n\n", filepath.Base(path))
 	}
-	o.Threads = s.options.threads
+	o.Threads, o.FixedThreads = s.options.threads, true
 	e, _, err := loadEngine(ctx, s.files, path, &o)
 	return e, err
 }

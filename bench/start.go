@@ -55,7 +55,7 @@ func firstToken(ctx context.Context, c *childOptions) error {
 	if err := llama.Load(c.files); err != nil {
 		return err
 	}
-	e, err := engine.Load(ctx, c.model, &engine.Options{Threads: c.threads, ContextLength: c.context})
+	e, err := engine.Load(ctx, c.model, &engine.Options{Threads: c.threads, FixedThreads: true, ContextLength: c.context})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,8 @@ func (e *Engine) newContext(cells int) error {
 	if e.pool != nil {
 		llm.AttachThreadPool(e.pool, nil)
 	}
-	llm.SetThreads(e.gov.current, e.gov.current)
+	now := e.gov.now()
+	llm.SetThreads(now.decode, now.prefill)
 	e.llm, e.mem, e.loras = llm, mem, nil // which get their turn again
 	e.sched.cells, e.sched.decode = llm.NCtx(), llm.Decode
 	e.queue.interrupt(llm.Abort, llm.ClearAbort)

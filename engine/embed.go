@@ -90,7 +90,8 @@ func (e *Embedder) own() {
 // computed with it.
 func (e *Embedder) step(items []embedItem) {
 	if e.gov.update(interval) {
-		e.llm.SetThreads(e.gov.current, e.gov.current)
+		now := e.gov.now()
+		e.llm.SetThreads(now.decode, now.prefill)
 	}
 	embeddings, err := e.compute(len(items))
 	if e.weights.changed() != nil {

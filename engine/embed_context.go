@@ -82,6 +82,7 @@ func newEmbeddingContext(m *llama.Model, pooling Pooling, limit int, gov *govern
 	p.NCtx, p.NBatch, p.NUbatch = tokens, tokens, tokens
 	p.KVUnified = true
 	gov.update(minInterval)
-	p.NThreads, p.NThreadsBatch = int32(gov.current), int32(gov.current)
+	now := gov.now()
+	p.NThreads, p.NThreadsBatch = int32(now.decode), int32(now.prefill)
 	return llama.NewContext(m, p)
 }

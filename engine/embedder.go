@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -33,12 +32,16 @@ type EmbedderOptions struct {
 	// two is the cosine of their angle.
 	Normalize bool
 
-	// Threads is as in [Options], as are the following.
-	Threads     int
-	GPULayers   int
-	Poll        *int
-	CopyWeights bool
-	Files       []os.FileInfo
+	// Threads is as in [Options], for steps of any length; FixedThreads is as there, as
+	// are the following.
+	Threads      int
+	FixedThreads bool
+	GPULayers    int
+	Devices      []string
+	Split        []float32
+	Poll         *int
+	CopyWeights  bool
+	Files        []os.FileInfo
 
 	// QueueLength is how many calls of [Embedder.Embed] may run or wait. If zero,
 	// [DefaultQueueLength].
@@ -84,8 +87,10 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 		return nil, err
 	}
 	start := time.Now()
-	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
-	w, err := loadWeights(ctx, path, &Options{GPULayers: o.GPULayers, CopyWeights: o.CopyWeights, Files: o.Files})
+	gov := newGovernor((&Options{Threads: o.Threads}).threads(), o.FixedThreads)
+	w, err := loadWeights(ctx, path, &Options{
+		GPULayers: o.GPULayers, Devices: o.Devices, Split: o.Split, CopyWeights: o.CopyWeights, Files: o.Files,
+	})
 	if err != nil {
 		gov.close()
 		return nil, err
@@ -95,7 +100,7 @@ func LoadEmbedder(ctx context.Context, path string, opts *EmbedderOptions) (*Emb
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	o.Logger.Info("embedder loaded", "path", path, "model", e.model.Desc(), "pooling", e.pooling,
-		"max_length", e.limit, "threads", gov.current, "took", time.Since(start))
+		"max_length", e.limit, "threads", gov.now().prefill, "took", time.Since(start))
 	goOwner(e.own)
 	return e, nil
 }
@@ -108,7 +113,7 @@ func (o *EmbedderOptions) setDefaults() error {
 	if _, ok := poolings[o.Pooling]; !ok && o.Pooling != "" {
 		return &OptionError{"Pooling", fmt.Sprintf("%q is not known; there are %q, %q and %q", o.Pooling, PoolingMean, PoolingCLS, PoolingLast)}
 	}
-	common := Options{Threads: o.Threads, GPULayers: o.GPULayers, Poll: o.Poll, QueueLength: o.QueueLength, Logger: o.Logger}
+	common := Options{Threads: o.Threads, GPULayers: o.GPULayers, Devices: o.Devices, Split: o.Split, Poll: o.Poll, QueueLength: o.QueueLength, Logger: o.Logger}
 	if err := common.setDefaults(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/llama"
 )
 
@@ -47,22 +48,35 @@ type Options struct {
 	// grows. If zero, it is 4 times ContextLength. It is never less than ContextLength.
 	CacheLength int
 
+	// WholeCache makes the cache as large as it may become at once. On a GPU, what is free
+	// now may be another's by the time that it is needed.
+	WholeCache bool
+
 	// Slots is how many requests run at once, at most 64. If zero,
 	// [DefaultSlots].
 	Slots int
 
-	// Threads is how many threads compute. If zero, [DefaultThreads], and on
-	// Linux fewer while other processes are busy: a thread without a core to
-	// itself holds all others up. A number that is given stays.
-	Threads int
+	// Threads is the most threads that compute a step of one token, and
+	// PrefillThreads that compute one of several. On Linux there are fewer while
+	// other processes are busy: a thread without a core to itself holds all others
+	// up. If Threads is zero, [hardware.Threads]; if PrefillThreads is zero, as many
+	// as Threads.
+	Threads, PrefillThreads int
+
+	// FixedThreads keeps the numbers of threads while other processes are busy.
+	FixedThreads bool
 
 	// NoSpeculation switches off that what may follow is guessed from the text so
 	// far and computed along, which is faster where it is measured to be, and does
 	// not change the output.
 	NoSpeculation bool
 
-	// BatchSize is the most tokens computed at once. If zero, [DefaultBatchSize].
+	// BatchSize is the most tokens of one step. If zero, [DefaultBatchSize].
 	BatchSize int
+
+	// MicroBatch is the most of them that llama.cpp computes at once, which its buffers
+	// are made for. If zero, [DefaultBatchSize].
+	MicroBatch int
 
 	// GPULayers is how many layers are put on GPUs, the output counted as one; 0 is none,
 	// and then no GPU computes at all.
@@ -154,7 +168,7 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 		return nil, err
 	}
 	start := time.Now()
-	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	gov := newGovernor(o.threads(), o.FixedThreads)
 	w, err := loadWeights(ctx, path, &o)
 	if err != nil {
 		gov.close()
@@ -164,7 +178,7 @@ func Load(ctx context.Context, path string, opts *Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", gov.current, "took", time.Since(start))
+	o.Logger.Info("model loaded", "path", path, "model", e.model.Desc(), "context", e.limit, "threads", gov.now().decode, "prefill_threads", gov.now().prefill, "took", time.Since(start))
 	goOwner(e.own)
 	return e, nil
 }
@@ -188,7 +202,7 @@ func (e *Engine) Share(ctx context.Context, opts *Options) (*Engine, error) {
 		return nil, err
 	}
 	start := time.Now()
-	gov := newGovernor(cmp.Or(o.Threads, DefaultThreads()), o.Threads != 0)
+	gov := newGovernor(o.threads(), o.FixedThreads)
 	other, err := open(e.weights, &o, gov)
 	if err != nil {
 		return nil, err
@@ -197,7 +211,7 @@ func (e *Engine) Share(ctx context.Context, opts *Options) (*Engine, error) {
 		other.free()
 		return nil, err
 	}
-	o.Logger.Info("context made", "path", e.weights.files.paths[0], "model", e.model.Desc(), "context", other.limit, "threads", gov.current, "took", time.Since(start))
+	o.Logger.Info("context made", "path", e.weights.files.paths[0], "model", e.model.Desc(), "context", other.limit, "threads", gov.now().decode, "prefill_threads", gov.now().prefill, "took", time.Since(start))
 	goOwner(other.own)
 	return other, nil
 }
@@ -240,10 +254,10 @@ func lengthFor(model *llama.Model, asked, def int) int {
 // newPool returns threads for a governor, nil if it has only one or OpenMP has
 // the threads.
 func newPool(gov *governor, poll int) (*llama.ThreadPool, error) {
-	if gov.most < 2 || openMP() {
+	if gov.most() < 2 || openMP() {
 		return nil, nil
 	}
-	return llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most, Poll: poll})
+	return llama.NewThreadPool(llama.ThreadPoolParams{Threads: gov.most(), Poll: poll})
 }
 
 func (o *Options) setDefaults() error {
@@ -257,7 +271,9 @@ func (o *Options) setDefaults() error {
 		{"ContextLength", &o.ContextLength, 0, 1 << 24, 0},
 		{"CacheLength", &o.CacheLength, 0, 1 << 28, 0},
 		{"Threads", &o.Threads, 0, 512, 0},
+		{"PrefillThreads", &o.PrefillThreads, 0, 512, 0},
 		{"BatchSize", &o.BatchSize, 0, 1 << 16, DefaultBatchSize},
+		{"MicroBatch", &o.MicroBatch, 0, 1 << 16, DefaultBatchSize},
 		{"GPULayers", &o.GPULayers, 0, 1 << 20, 0},
 		{"Slots", &o.Slots, 0, 64, DefaultSlots},
 		{"QueueLength", &o.QueueLength, 0, 1 << 24, DefaultQueueLength},
@@ -290,6 +306,15 @@ func (o *Options) setDefaults() error {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return nil
+}
+
+// threads are the most that compute.
+func (o *Options) threads() threads {
+	n := o.Threads
+	if n == 0 {
+		n = hardware.Threads()
+	}
+	return threads{n, cmp.Or(o.PrefillThreads, n)}
 }
 
 // devices are those of the options that get layers: nil is llama.cpp's choice.
@@ -335,7 +360,7 @@ func (e *Engine) start(o *Options) (err error) {
 	}
 	p := llama.DefaultContextParams()
 	p.NBatch = uint32(min(o.BatchSize, mostCells))
-	p.NUbatch = min(p.NUbatch, p.NBatch)
+	p.NUbatch = min(uint32(o.MicroBatch), p.NBatch)
 	if o.KV != 0 {
 		p.TypeK, p.TypeV = int32(o.KV), int32(o.KV)
 	}
@@ -349,14 +374,19 @@ func (e *Engine) start(o *Options) (err error) {
 	p.NOutputsMax = uint32(max(maxRows, sequences))
 	p.KVUnified = true
 	e.gov.update(minInterval) // loading the model was perhaps long enough to see what others do
-	p.NThreads, p.NThreadsBatch = int32(e.gov.current), int32(e.gov.current)
+	now := e.gov.now()
+	p.NThreads, p.NThreadsBatch = int32(now.decode), int32(now.prefill)
 	e.params = p
 	if e.pool, err = newPool(e.gov, *o.Poll); err != nil {
 		return err
 	}
 	e.sched = newScheduler(e, slots, sequences, mostCells)
 	e.sched.speculate = !o.NoSpeculation
-	if err = e.newContext(min(max(firstCells, int(p.NBatch)), mostCells)); err != nil {
+	cells := min(max(firstCells, int(p.NBatch)), mostCells)
+	if o.WholeCache {
+		cells = mostCells
+	}
+	if err = e.newContext(cells); err != nil {
 		return err
 	}
 	e.batch = llama.NewBatch(min(e.llm.NBatch(), int(p.NBatch)))

@@ -8,11 +8,24 @@ import "time"
 // to 35 times slower than one. So no more are used than other processes leave
 // cores. The number of threads does not change what is computed.
 type governor struct {
-	most    int     // threads when no other process is busy
-	current int     // threads now
-	meter   cpuTime // nil: this system does not say, or the number is fixed
+	threads         // when no other process is busy
+	free    int     // threads that have a core now, at most those of the larger step
+	meter   cpuTime // nil: this system does not say, or the numbers are fixed
 	last    sample
 }
+
+// threads is how many compute a step. Of one token it waits for the memory that the
+// weights are in, so more than read that as fast as it goes only hinder each other; of
+// several it waits for the processor.
+type threads struct{ decode, prefill int }
+
+func (t threads) most() int { return max(t.decode, t.prefill) }
+
+// atMost returns t with no more than n.
+func (t threads) atMost(n int) threads { return threads{min(t.decode, n), min(t.prefill, n)} }
+
+// now returns how many compute at the moment.
+func (g *governor) now() threads { return g.threads.atMost(g.free) }
 
 // cpuTime reads how long the CPUs that this process may run on have been busy,
 // and how much of that was this process.
@@ -34,10 +47,10 @@ const (
 	interval    = 250 * time.Millisecond
 )
 
-// newGovernor starts to observe, unless the number of threads is fixed.
-func newGovernor(most int, fixed bool) *governor {
-	g := &governor{most: most, current: most}
-	if !fixed && most > 1 {
+// newGovernor starts to observe, unless the numbers of threads are fixed.
+func newGovernor(t threads, fixed bool) *governor {
+	g := &governor{threads: t, free: t.most()}
+	if !fixed && t.most() > 1 {
 		g.meter = newCPUTime()
 	}
 	if g.meter != nil {
@@ -52,7 +65,7 @@ func (g *governor) sample() (s sample, ok bool) {
 	return s, ok
 }
 
-// update looks again if it is time to, and reports whether current has changed.
+// update looks again if it is time to, and reports whether now has changed.
 func (g *governor) update(after time.Duration) bool {
 	if g.meter == nil || time.Since(g.last.at) < after {
 		return false
@@ -61,10 +74,10 @@ func (g *governor) update(after time.Duration) bool {
 	if !ok {
 		return false
 	}
-	before := g.current
-	g.current = threadsFor(g.most, g.meter.cpus(), g.last, now)
+	before := g.now()
+	g.free = threadsFor(g.most(), g.meter.cpus(), g.last, now)
 	g.last = now
-	return g.current != before
+	return g.now() != before
 }
 
 // threadsFor returns how many of most threads have a core to themselves on a

@@ -42,24 +42,30 @@ func (*meter) close()                                     {}
 
 func TestGovernor(t *testing.T) {
 	m := &meter{}
-	g := &governor{most: 4, current: 4, meter: m, last: sample{at: time.Now().Add(-time.Second)}}
+	g := newGovernor(threads{decode: 3, prefill: 4}, true)
+	g.meter, g.last = m, sample{at: time.Now().Add(-time.Second)}
 	m.busy = 2 * time.Second // of the second since then, by others
-	if !g.update(interval) || g.current != 2 {
-		t.Errorf("%d threads beside two busy cores, want 2", g.current)
+	if !g.update(interval) || g.now() != (threads{2, 2}) {
+		t.Errorf("%d threads beside two busy cores, want 2", g.now())
 	}
 	if g.update(interval) {
 		t.Error("it looked again at once")
 	}
 	g.last.at = time.Now().Add(-time.Second)
 	m.bad = true
-	if g.update(interval) || g.current != 2 {
+	if g.update(interval) || g.now() != (threads{2, 2}) {
 		t.Error("a failed reading changed the threads")
 	}
 	m.bad = false
-	if !g.update(interval) || g.current != 4 {
-		t.Errorf("%d threads when others are idle again, want 4", g.current)
+	m.busy += time.Second // by another, which leaves three
+	if !g.update(interval) || g.now() != (threads{3, 3}) {
+		t.Errorf("%d threads beside one busy core, want 3", g.now())
 	}
-	if fixed := newGovernor(4, true); fixed.update(0) || fixed.current != 4 {
+	g.last.at = time.Now().Add(-time.Second)
+	if !g.update(interval) || g.now() != (threads{3, 4}) {
+		t.Errorf("%d threads when others are idle again, want 3 and 4", g.now())
+	}
+	if fixed := newGovernor(threads{4, 4}, true); fixed.update(0) || fixed.now() != (threads{4, 4}) {
 		t.Error("a fixed number of threads changed")
 	}
 }

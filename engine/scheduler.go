@@ -223,7 +223,8 @@ func (e *Engine) keep(b *branch) {
 func (e *Engine) step(slots []*slot) {
 	s := &e.sched
 	if e.gov.update(interval) {
-		e.llm.SetThreads(e.gov.current, e.gov.current)
+		now := e.gov.now()
+		e.llm.SetThreads(now.decode, now.prefill)
 	}
 	changed := e.takeTurn(slots)
 	e.fill(slots)

@@ -15,11 +15,11 @@ const CheckVersion = "v0.5.0-2"
 // the first part. A refusal is an [*Error], behind the path; the file could not be read if
 // it is another.
 func Check(path string) (*File, error) {
-	paths, parts, err := openParts(path)
+	paths, parts, err := OpenParts(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := validate(parts); err != nil {
+	if err := parts[0].Validate(parts[1:]...); err != nil {
 		return nil, fmt.Errorf("%s: %w", paths[0], err)
 	}
 	return parts[0], nil
@@ -29,13 +29,10 @@ func Check(path string) (*File, error) {
 // are missing, out of range or at odds with each other or with the tensors, tensors of types
 // and shapes that it does not compute, a vocabulary that its tokenizer does not survive. The
 // error is an [*Error] that says the first thing found, of the kind [ErrUnusable] or
-// [ErrUnknownArchitecture]. Tensor data is not looked at. A part of a model that is cut over
-// several files is refused: see [Check].
-func (f *File) Validate() error { return validate([]*File{f}) }
-
-// validate looks at the parts of one model. All but the first bring tensors only.
-func validate(parts []*File) error {
-	first := parts[0]
+// [ErrUnknownArchitecture]. Tensor data is not looked at. Of a model that is cut over
+// several files f is the first part and more are all others, which bring tensors only.
+func (f *File) Validate(more ...*File) error {
+	parts, first := append([]*File{f}, more...), f
 	if n := max(1, first.Split().Count); n != len(parts) {
 		return unusable("metadata.split.count", "it is part %d of %d; all parts are needed", first.Split().Index+1, n)
 	}

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"os"
 	"slices"
+	"strings"
 )
 
 // File is what a GGUF file says before its tensor data. It does not change,
@@ -64,6 +65,27 @@ func (f *File) Metadata() Metadata { return f.metadata }
 
 // Tensors is the tensor table in the order of the file, as a new slice.
 func (f *File) Tensors() []Tensor { return slices.Clone(f.tensors) }
+
+// As returns the header that the file would have if llama.cpp had quantized it to a type
+// in blocks, as llama_model_quantize does: matrices of weights are stored so, if their rows
+// are whole blocks; norms and what chooses experts stay as they are. What the header says
+// of its own size, and of where tensors are, is that of the file as it is.
+func (f *File) As(t TensorType) *File {
+	as := *f
+	as.tensors = slices.Clone(f.tensors)
+	for i := range as.tensors {
+		tensor := &as.tensors[i]
+		stays := len(tensor.Dims) < 2 || !strings.HasSuffix(tensor.Name, "weight") ||
+			strings.HasSuffix(tensor.Name, "_norm.weight") || strings.HasSuffix(tensor.Name, "ffn_gate_inp.weight")
+		if stays {
+			continue
+		}
+		if size, err := dataSize(t, tensor.Dims); err == nil {
+			tensor.Type, tensor.Size = t, size
+		}
+	}
+	return &as
+}
 
 // Version is that of the format: 2 or 3.
 func (f *File) Version() int { return f.version }

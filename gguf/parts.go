@@ -34,12 +34,12 @@ func (e *PartsError) Is(target error) bool { return target == fs.ErrNotExist }
 // wants the first and finds the others itself. The error is that of [Open], a
 // [*PartsError] if parts are missing, or says which one does not belong to the others.
 func Parts(path string) ([]string, error) {
-	paths, _, err := openParts(path)
+	paths, _, err := OpenParts(path)
 	return paths, err
 }
 
-// openParts opens all parts of a model; any may be named.
-func openParts(path string) (paths []string, parts []*File, err error) {
+// OpenParts is [Parts] with what the files say.
+func OpenParts(path string) (paths []string, parts []*File, err error) {
 	f, err := Open(path)
 	if err != nil {
 		return nil, nil, err

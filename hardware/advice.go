@@ -10,7 +10,7 @@ import (
 // Advice is something that keeps a backend from computing here, and what to do about
 // it.
 type Advice struct {
-	Backend  Backend `json:"backend"`
+	Backend  Backend `json:"backend,omitempty"`  // empty: any on the GPU
 	Problem  string  `json:"problem"`            // "an NVIDIA H200 is here, but libvulkan.so.1 is not"
 	Do       string  `json:"do"`                 // "install libvulkan1 (Debian, Ubuntu) or ..."
 	Optional bool    `json:"optional,omitempty"` // another backend computes on the same GPU, or could
@@ -40,15 +40,15 @@ func (m Machine) Missing() []Advice {
 func (m Machine) Backends() []Backend {
 	var list []Backend
 	for _, b := range []Backend{BackendMetal, BackendVulkan, BackendCUDA} {
-		if m.sees(b) || m.carries(b) {
+		if m.Shows(b) || m.carries(b) {
 			list = append(list, b)
 		}
 	}
 	return append(list, BackendCPU)
 }
 
-// sees reports whether llama.cpp has shown a GPU through a backend.
-func (m Machine) sees(b Backend) bool { return len(m.gpuDevices(b)) > 0 }
+// Shows reports whether llama.cpp has shown a GPU through a backend.
+func (m Machine) Shows(b Backend) bool { return len(m.gpuDevices(b)) > 0 }
 
 // gpuDevices are llama.cpp's GPUs of a backend. GPUs in the host's memory count only
 // if there is none with memory of its own, as llama.cpp has it.
@@ -137,7 +137,7 @@ func (m Machine) vulkanAdvice(g GPU) (advice []Advice) {
 		return advice // Windows finds its drivers itself
 	}
 	// Without it the driver makes no instance (seen with NVIDIA's 580 on a server).
-	if egl := librariesOf(m.OS).egl; g.Vendor == NVIDIA && !m.Drivers.Has(egl) {
+	if egl := librariesOf(m.OS).egl; g.Driver == "nvidia" && !m.Drivers.Has(egl) {
 		advice = append(advice, Advice{
 			Backend: BackendVulkan, Problem: g.here() + ", but " + egl + ", which its Vulkan driver needs, is not",
 			Do: "install libegl1 (Debian, Ubuntu), libglvnd-egl (Fedora, RHEL) or libglvnd (Arch, openSUSE)",
@@ -166,7 +166,7 @@ func (m Machine) driverAdvice(g GPU) *Advice {
 		return nil
 	}
 	problem := func(format string, args ...any) *Advice {
-		return &Advice{Backend: BackendVulkan, Problem: g.here() + ", but " + fmt.Sprintf(format, args...)}
+		return &Advice{Problem: g.here() + ", but " + fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case g.Driver == "vfio-pci" || g.Driver == "pci-stub":
@@ -254,7 +254,7 @@ func (m Machine) notLoaded(b Backend, g GPU) Advice {
 // needs: it may be faster there.
 func (m Machine) missingCUDA() []Advice {
 	usable := slices.ContainsFunc(m.GPUs, func(g GPU) bool { return g.Vendor == NVIDIA && m.driverAdvice(g) == nil })
-	if !usable || m.sees(BackendCUDA) {
+	if !usable || m.Shows(BackendCUDA) {
 		return nil
 	}
 	a := m.cudaAdvice()

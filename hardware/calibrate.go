@@ -18,7 +18,7 @@ const Rounds = 3
 // fit there, the one that only feeds it.
 func Candidates(m Machine) (list []Candidate) {
 	for _, b := range []Backend{BackendMetal, BackendVulkan, BackendCUDA} {
-		if m.sees(b) {
+		if m.Shows(b) {
 			list = append(list, Candidate{b, min(m.CPU.Threads(), smallestThreads)})
 		}
 	}
@@ -26,10 +26,6 @@ func Candidates(m Machine) (list []Candidate) {
 	counts := []int{most, most * 3 / 4, most / 2, most / 4}
 	if most == m.CPU.AllowedCores { // no limit: two on one core seldom help, but the machine may show it
 		counts = append(counts, len(m.CPU.Allowed))
-	}
-	for _, n := range m.CPU.Nodes {
-		cores := m.CPU.AllowedCores / len(m.CPU.Nodes)
-		counts = append(counts, min(cores, len(n.CPUs)))
 	}
 	slices.Sort(counts)
 	for _, n := range slices.Compact(counts) {

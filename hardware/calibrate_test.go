@@ -23,9 +23,7 @@ func TestCandidates(t *testing.T) {
 		"two cores":    {Machine{CPU: CPU{AllowedCores: 2, Allowed: CPUSet{0, 1}}}, "[CPU, 1 thread CPU, 2 threads]"},
 		"hyperthreads": {Machine{CPU: CPU{AllowedCores: 4, Allowed: CPUSet{0, 1, 2, 3, 4, 5, 6, 7}}}, "[CPU, 1 thread CPU, 2 threads CPU, 3 threads CPU, 4 threads CPU, 8 threads]"},
 		"a limit":      {Machine{CPU: CPU{AllowedCores: 8, Limit: 2, Allowed: CPUSet{0, 1, 2, 3}}}, "[CPU, 1 thread CPU, 2 threads]"},
-		"nodes": {Machine{CPU: CPU{AllowedCores: 12, Allowed: make(CPUSet, 12), Nodes: []Node{{CPUs: make(CPUSet, 4)}, {CPUs: make(CPUSet, 4)}, {CPUs: make(CPUSet, 4)}}}},
-			"[CPU, 3 threads CPU, 4 threads CPU, 6 threads CPU, 9 threads CPU, 12 threads]"},
-		"GPU": {gpuMachine(BackendVulkan, KindGPU, 1).with(Device{Backend: BackendCUDA, Kind: KindGPU}), "[Vulkan, 4 threads CUDA, 4 threads CPU, 2 threads CPU, 4 threads CPU, 6 threads CPU, 8 threads]"},
+		"GPU":          {gpuMachine(BackendVulkan, KindGPU, 1).with(Device{Backend: BackendCUDA, Kind: KindGPU}), "[Vulkan, 4 threads CUDA, 4 threads CPU, 2 threads CPU, 4 threads CPU, 6 threads CPU, 8 threads]"},
 	} {
 		if got := fmt.Sprint(Candidates(tt.machine)); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)

@@ -122,6 +122,13 @@ func (c *Calibration) fastest(among []Backend) (best, next backendSpeed, ok bool
 	return list[0], list[1], true
 }
 
+// Fastest returns the backend that was measured to be the fastest of several, and false
+// unless two of them or more were measured.
+func (c *Calibration) Fastest(among []Backend) (Backend, bool) {
+	best, _, ok := c.fastest(among)
+	return best.Backend, ok
+}
+
 func (s backendSpeed) against(other backendSpeed) string {
 	return fmt.Sprintf("%.0f tokens/s of prompt and %.1f of output, %s %.0f and %.1f", s.Prefill, s.Decode, other.Title(), other.Prefill, other.Decode)
 }

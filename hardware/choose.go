@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -59,6 +60,7 @@ func Choose(m Machine, model Model, needs Needs, req *Request) (Plan, error) {
 		return Plan{}, err
 	}
 	c.threads(&p)
+	c.explainCalibration(&p)
 	return p, nil
 }
 
@@ -68,6 +70,7 @@ type choice struct {
 	model   Model
 	needs   Needs
 	req     Request
+	tight   bool // nothing is left to others of the main memory
 }
 
 func (c *choice) check() error {
@@ -75,7 +78,7 @@ func (c *choice) check() error {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"GPULayers", r.GPULayers}, {"ContextLength", r.ContextLength}, {"Threads", r.Threads}, {"BatchSize", r.BatchSize}} {
+	}{{"GPULayers", r.GPULayers}, {"ContextLength", r.ContextLength}, {"Threads", r.Threads}, {"BatchSize", r.BatchSize}, {"MicroBatch", r.MicroBatch}} {
 		if f.value < 0 {
 			return &RequestError{f.name, fmt.Sprintf("%d is negative; 0 leaves it to the machine", f.value)}
 		}
@@ -107,7 +110,7 @@ func (c *choice) check() error {
 func (c *choice) backend(p *Plan) error {
 	m := c.machine
 	if asked := c.req.Backend; asked != "" {
-		if asked != BackendCPU && !m.sees(asked) {
+		if asked != BackendCPU && !m.Shows(asked) {
 			return &RequestError{"Backend", m.whyNot(asked)}
 		}
 		p.Backend = asked
@@ -116,7 +119,7 @@ func (c *choice) backend(p *Plan) error {
 	}
 	var there []Backend
 	for _, b := range []Backend{BackendMetal, BackendVulkan, BackendCUDA} {
-		if m.sees(b) {
+		if m.Shows(b) {
 			there = append(there, b)
 		}
 	}
@@ -154,7 +157,7 @@ func (m Machine) whyBackend(b Backend, there []Backend) string {
 // whyNot says why a backend that was asked for cannot be had.
 func (m Machine) whyNot(b Backend) string {
 	for _, a := range m.Missing() {
-		if a.Backend == b {
+		if a.Backend == b || a.Backend == "" {
 			return fmt.Sprintf("%s cannot be used: %s", b.Title(), a)
 		}
 	}
@@ -174,7 +177,7 @@ func (c *choice) threads(p *Plan) {
 	most := cpu.Threads()
 	p.PrefillThreads, p.DecodeThreads = most, most
 	why := c.machine.whyThreads()
-	enough := max(smallestThreads, int((c.model.Size+threadBytes-1)/threadBytes))
+	enough := max(smallestThreads, int((c.weightsRead(p)+threadBytes-1)/threadBytes))
 	switch {
 	case c.req.Threads > 0:
 		p.PrefillThreads, p.DecodeThreads = c.req.Threads, c.req.Threads
@@ -187,7 +190,7 @@ func (c *choice) threads(p *Plan) {
 		why = "the GPU computes; they only feed it"
 	case most > enough:
 		p.DecodeThreads = enough
-		p.because("threads", threadCounts(p), "%s; to decode, %s of weights are too little work for more", why, humanize.IBytes(c.model.Size))
+		p.because("threads", threadCounts(p), "%s; to decode, %s of weights are too little work for more", why, humanize.IBytes(c.weightsRead(p)))
 		return
 	}
 	p.because("threads", threadCounts(p), "%s", why)
@@ -195,6 +198,9 @@ func (c *choice) threads(p *Plan) {
 
 // calibrated takes the numbers that were measured for the plan's backend.
 func (c *choice) calibrated(p *Plan) bool {
+	if p.Backend != BackendCPU && p.GPULayers < p.Layers { // GPUs are measured with threads that only feed them
+		return false
+	}
 	best, ok := c.req.Calibration.threads(p.Backend)
 	if !ok {
 		return false
@@ -202,6 +208,14 @@ func (c *choice) calibrated(p *Plan) bool {
 	p.PrefillThreads, p.DecodeThreads = best.prefill.Threads, best.decode.Threads
 	p.because("threads", threadCounts(p), "measured here: %.0f tokens/s of prompt, %.1f tokens/s of output", best.prefill.Prefill, best.decode.Decode)
 	return true
+}
+
+func (c *choice) explainCalibration(p *Plan) {
+	if c.req.Calibration == nil {
+		p.because("calibration", "none", "nothing was measured on this machine with this model; cria doctor --calibrate does")
+		return
+	}
+	p.because("calibration", c.req.Calibration.Made.Format(time.DateOnly), "this model was measured on this machine then")
 }
 
 func threadCounts(p *Plan) string {
@@ -222,7 +236,7 @@ func (m Machine) whyThreads() string {
 	case c.PerformanceCores < c.Cores:
 		return fmt.Sprintf("one for each performance core; the other %d cores would hold them up", c.Cores-c.PerformanceCores)
 	case len(c.Nodes) > 1:
-		return fmt.Sprintf("one for each core, on %d NUMA nodes; whether those of one node are faster is measured by cria doctor --calibrate", len(c.Nodes))
+		return fmt.Sprintf("one for each core, on %d NUMA nodes", len(c.Nodes))
 	}
 	return "one for each core"
 }

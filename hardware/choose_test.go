@@ -29,6 +29,8 @@ func TestChoose(t *testing.T) {
 	gpu := gpuMachine(BackendVulkan, KindGPU, 24*gib)
 	cuda := Device{Name: "CUDA0", Backend: BackendCUDA, Kind: KindGPU, Free: 24 * gib, Total: 24 * gib}
 	igpu := Device{Name: "IGPU", Backend: BackendVulkan, Kind: KindIGPU, Free: 30 * gib, Total: 30 * gib}
+	budgeted := gpuMachine(BackendVulkan, KindGPU, 24*gib)
+	budgeted.Devices[0].Most = gpuMachine(BackendVulkan, KindGPU, 4*gib).Devices[0].Room()
 	measured := func(prefill, decode float64, b Backend, threads int) Measurement {
 		return Measurement{Candidate: Candidate{b, threads}, Speed: Speed{prefill, decode}}
 	}
@@ -58,12 +60,16 @@ func TestChoose(t *testing.T) {
 		"discrete before own": {gpu.with(igpu), model8B, Request{}, "vulkan 33/33 [Vulkan0] context 32768 cache 32768 F16 threads 4/4 batch 2048/512 auto", "all fit into what is free"},
 		"the host's memory": {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 16 * gib, Available: 8 * gib}}.with(igpu), model8B, Request{},
 			"vulkan 33/33 [IGPU] context 8192 cache 8192 F16 threads 4/4 batch 2048/512 auto", "all fit"},
-		"a context asked for":       {gpu, model8B, Request{ContextLength: 10000}, "vulkan 33/33 [Vulkan0] context 10000 cache 40000 F16 threads 4/4 batch 2048/512 auto", "10000 tokens, 40000 of all requests together: it was asked for"},
-		"only as Q8_0":              {gpuMachine(BackendVulkan, KindGPU, 20*gib), model8B, Request{ContextLength: 110000}, "vulkan 33/33 [Vulkan0] context 110000 cache 110000 Q8_0 threads 4/4 batch 2048/512 on", "fits only so"},
+		"a context asked for":       {gpu, model8B, Request{ContextLength: 10000}, "vulkan 33/33 [Vulkan0] context 10000 cache 40000 F16 threads 4/4 batch 2048/512 auto", "10000 tokens a request, 40000 in the cache for all together: it was asked for"},
+		"fewer tokens at once":      {gpuMachine(BackendVulkan, KindGPU, 20*gib), model8B, Request{ContextLength: 110000}, "vulkan 33/33 [Vulkan0] context 110000 cache 110000 F16 threads 4/4 batch 2048/256 auto", "smaller buffers leave room for layers"},
+		"only as Q8_0":              {gpuMachine(BackendVulkan, KindGPU, 20*gib), model8B, Request{ContextLength: 120000}, "vulkan 33/33 [Vulkan0] context 120000 cache 120000 Q8_0 threads 4/4 batch 2048/512 on", "fits only so"},
 		"not even as Q8_0":          {gpuMachine(BackendVulkan, KindGPU, 12*gib), model8B, Request{ContextLength: 110000}, "vulkan 29/33 [Vulkan0] context 110000 cache 110000 Q8_0 threads 8/8 batch 2048/512 on", "no more fit"},
 		"Q8_0 on the CPU":           {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 16 * gib, Available: 15 * gib}}, model8B, Request{ContextLength: 100000}, "cpu 0/33 [] context 100000 cache 100000 Q8_0 threads 8/8 batch 512/512 on", "fits only so"},
 		"Q8_0 asked for":            {gpu, model135M, Request{KV: gguf.Q8_0}, "vulkan 31/31 [Vulkan0] context 8192 cache 16384 Q8_0 threads 4/4 batch 2048/512 on", "Q8_0: it was asked for"},
 		"a shorter context":         {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 8 * gib, Available: 64 * gib / 10}}, model8B, Request{}, "cpu 0/33 [] context 2048 cache 2048 F16 threads 8/8 batch 512/512 auto", "there is no memory for more"},
+		"little is free":            {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 4 * gib, Available: 9 * gib / 10}}, model135M, Request{}, "cpu 0/31 [] context 1024 cache 1024 F16 threads 8/4 batch 512/512 auto", "nearly all that is free"},
+		"a budget":                  {budgeted, model8B, Request{}, "vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 auto", "no more fit into what is free on Vulkan0 (3.7 GiB)"},
+		"measured, not all layers":  {gpuMachine(BackendVulkan, KindGPU, 4*gib), model8B, Request{Calibration: &Calibration{Measurements: []Measurement{measured(5000, 90, BackendVulkan, 4), measured(60, 8, BackendCPU, 8)}}}, "vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 auto", "one for each core"},
 		"few tokens of training":    {cpu, newTestModel("short", 12, 512, 1e8, 768), Request{}, "cpu 0/13 [] context 512 cache 2048 F16 threads 8/4 batch 512/512 auto", "so many the model was trained with"},
 		"training unknown":          {cpu, newTestModel("unknown", 12, 0, 1e9, 768), Request{}, "cpu 0/13 [] context 4096 cache 16384 F16 threads 8/8 batch 512/512 auto", "does not say"},
 		"few threads for output":    {cpu, model135M, Request{}, "cpu 0/31 [] context 8192 cache 16384 F16 threads 8/4 batch 512/512 auto", "138 MiB of weights are too little work for more"},
@@ -107,15 +113,15 @@ func checkPlan(t *testing.T, m Machine, p Plan) {
 	for i, share := range p.Split {
 		sum += share
 		d := p.choice.device(p.Devices[i])
-		if p.Need.Devices[i] > d.budget() {
-			t.Errorf("%s: %d bytes of %d", d.Name, p.Need.Devices[i], d.budget())
+		if p.Need.Devices[i] > d.Room() {
+			t.Errorf("%s: %d bytes of %d", d.Name, p.Need.Devices[i], d.Room())
 		}
 	}
 	if len(p.Split) != len(p.Devices) || len(p.Split) != len(p.Need.Devices) || len(p.Split) > 0 && (sum < 0.999 || sum > 1.001) {
 		t.Errorf("split %v of %v", p.Split, p.Devices)
 	}
-	if p.Need.Host > m.hostBudget() {
-		t.Errorf("%d bytes of %d", p.Need.Host, m.hostBudget())
+	if p.Need.Host > p.choice.hostRoom() {
+		t.Errorf("%d bytes of %d", p.Need.Host, p.choice.hostRoom())
 	}
 	if p.CacheLength < p.ContextLength {
 		t.Errorf("a cache of %d for a context of %d", p.CacheLength, p.ContextLength)
@@ -159,7 +165,7 @@ func TestChooseRefuses(t *testing.T) {
 		"CUDA's runtime":       {noRuntime, model8B, Request{Backend: BackendCUDA}, "Backend", "install CUDA 13's runtime"},
 		"no such backend":      {readMachine(t, "gpu-ready"), model8B, Request{Backend: "abacus"}, "Backend", "it has [CPU Vulkan]"},
 		"not a layer":          {gpuMachine(BackendVulkan, KindGPU, gib/2), model8B, Request{Backend: BackendVulkan}, "Backend", "not one layer fits"},
-		"too large":            {cpu, model405B, Request{}, "", "it takes 223 GiB of memory, and 59 GiB are free for it (1.0 GiB are kept for others): take a smaller model"},
+		"too large":            {cpu, model405B, Request{}, "", "it takes 223 GiB of memory, and 60 GiB are free for it: take a smaller model"},
 		"others are in memory": {Machine{OS: "linux", Memory: Memory{Total: 16 * gib, Available: 3 * gib}}, model8B, Request{}, "", "close other programs"},
 		"context too long":     {small, model135M, Request{ContextLength: 8192, KV: gguf.F16, BatchSize: 4096}, "", ""},
 		"container":            {readMachine(t, "container"), model8B, Request{}, "", "raise the container's memory limit (now 2.0 GiB)"},
@@ -167,7 +173,7 @@ func TestChooseRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if name == "context too long" {
 				tt.model.needs = func(p Placement) Need { return Need{Host: uint64(p.Cells) << 20} }
-				tt.want = "context of 8192 tokens it takes 8.0 GiB of memory, and 2.0 GiB are free"
+				tt.want = "context of 8192 tokens it takes 8.0 GiB of memory, and 3.0 GiB are free"
 			}
 			_, err := Choose(tt.machine, tt.model.Model, tt.model.needs, &tt.req)
 			var request *RequestError

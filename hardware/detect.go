@@ -23,6 +23,14 @@ func Detect(ctx context.Context) (Machine, error) {
 	return m, nil
 }
 
+// Threads is how many threads have a core to themselves on this machine: see
+// [CPU.Threads]. It reads the processors' tables only.
+func Threads() int {
+	c := nativeCPU()
+	c.fill(runtime.NumCPU())
+	return c.Threads()
+}
+
 // fill gives what the system did not say the values of a machine with one kind of
 // core and one hardware thread in each.
 func (c *CPU) fill(logical int) {

@@ -9,19 +9,23 @@ import (
 // native asks the kernel. A Mac has one processor and one kind of memory, and no
 // affinities or control groups. Those of Apple have a GPU in the same memory.
 func native() Machine {
-	model, _ := unix.Sysctl("machdep.cpu.brand_string")
+	c := nativeCPU()
 	total, _ := unix.SysctlUint64("hw.memsize")
-	c := CPU{
+	m := Machine{CPU: c, Memory: Memory{Total: total, Available: available(total)}}
+	if runtime.GOARCH == "arm64" {
+		m.GPUs = []GPU{{Vendor: Apple, Name: c.Model}}
+	}
+	return m
+}
+
+func nativeCPU() CPU {
+	model, _ := unix.Sysctl("machdep.cpu.brand_string")
+	return CPU{
 		Model:            model,
 		Logical:          sysctl("hw.logicalcpu"),
 		Cores:            sysctl("hw.physicalcpu"),
 		PerformanceCores: sysctl("hw.perflevel0.physicalcpu"),
 	}
-	m := Machine{CPU: c, Memory: Memory{Total: total, Available: available(total)}}
-	if runtime.GOARCH == "arm64" {
-		m.GPUs = []GPU{{Vendor: Apple, Name: model}}
-	}
-	return m
 }
 
 // available is what can be had without swapping: pages that are free, or hold files or

@@ -7,7 +7,11 @@ import (
 )
 
 // native reads this machine's tables.
-func native() Machine {
+func native() Machine { return here().machine() }
+
+func nativeCPU() CPU { return here().cpu() }
+
+func here() *linux {
 	l := &linux{root: os.DirFS("/"), getenv: os.Getenv, usable: usable}
 	var set unix.CPUSet
 	if unix.SchedGetaffinity(0, &set) == nil {
@@ -17,7 +21,7 @@ func native() Machine {
 			}
 		}
 	}
-	return l.machine()
+	return l
 }
 
 func usable(path string) bool { return unix.Access(path, unix.R_OK|unix.W_OK) == nil }

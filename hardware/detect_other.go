@@ -4,3 +4,5 @@ package hardware
 
 // native knows of no tables to read.
 func native() Machine { return Machine{} }
+
+func nativeCPU() CPU { return CPU{} }

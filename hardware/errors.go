@@ -13,7 +13,6 @@ type FitError struct {
 	ContextLength int    // of the smallest way
 	Need          uint64 // bytes of main memory it takes
 	Free          uint64 // bytes of main memory for it
-	Kept          uint64 // bytes that are free and kept for others
 	Limit         uint64 // the control group's limit, if it is what binds; else 0
 	Most          uint64 // bytes of main memory that there would be for it with nothing else running
 }
@@ -26,8 +25,8 @@ func (e *FitError) Error() string {
 	case e.Need <= e.Most:
 		more = "close other programs, or "
 	}
-	return fmt.Sprintf("hardware: %s does not fit: with a context of %d tokens it takes %s of memory, and %s are free for it (%s are kept for others): %stake a smaller model or quantization",
-		e.Model, e.ContextLength, humanize.IBytes(e.Need), humanize.IBytes(e.Free), humanize.IBytes(e.Kept), more)
+	return fmt.Sprintf("%s does not fit: with a context of %d tokens it takes %s of memory, and %s are free for it: %stake a smaller model or quantization",
+		e.Model, e.ContextLength, humanize.IBytes(e.Need), humanize.IBytes(e.Free), more)
 }
 
 // A RequestError says that a [Request] asks for what there is not.
@@ -36,7 +35,7 @@ type RequestError struct {
 	Reason string
 }
 
-func (e *RequestError) Error() string { return "hardware: " + e.Field + ": " + e.Reason }
+func (e *RequestError) Error() string { return e.Field + ": " + e.Reason }
 
 // An ExhaustedError says that there is no smaller plan: context and layers are as small
 // as they may be.
@@ -51,6 +50,6 @@ func (e *ExhaustedError) Error() string {
 	if e.GPULayers > 0 {
 		where = fmt.Sprintf("with %d of its layers on the GPU that was asked for", e.GPULayers)
 	}
-	return fmt.Sprintf("hardware: there is no smaller way to load %s than %s and a context of %d tokens: close other programs, ask for less, or take a smaller model or quantization",
+	return fmt.Sprintf("there is no smaller way to load %s than %s and a context of %d tokens: close other programs, ask for less, or take a smaller model or quantization",
 		e.Model, where, e.ContextLength)
 }

@@ -40,6 +40,6 @@ func Example() {
 	fmt.Println(smaller.Reasons[2])
 	// Output:
 	// backend: Vulkan: the default on a GPU
-	// layers: 5 of 9 on Vulkan0: no more fit into what is free on Vulkan0 (5.5 GiB); the CPU computes the others
-	// context: 4096 tokens, 4096 of all requests together: 4096 tokens, 16384 of all requests together did not fit when the model was loaded
+	// layers: 5 of 9 (4 and the output) on Vulkan0: no more fit into what is free on Vulkan0 (5.5 GiB); the CPU computes the others
+	// context: 4096 tokens a request, 4096 in the cache for all together: 4096 tokens a request, 16384 in the cache for all together did not fit when the model was loaded
 }

@@ -30,6 +30,9 @@ func (m Machine) Facts() []Fact {
 		facts = append(facts, Fact{"GPU libraries", m.Drivers.text()})
 	}
 	for _, d := range m.Devices {
+		if !d.isGPU() { // the CPU stands above, with what this process may have
+			continue
+		}
 		facts = append(facts, Fact{"device", fmt.Sprintf("%s (%s): %s, %s of %s free", d.Name, d.Backend.Title(), d.Description, humanize.IBytes(d.Free), humanize.IBytes(d.Total))})
 	}
 	return facts
@@ -120,5 +123,9 @@ func (p Plan) memoryText() string {
 			parts = append(parts, fmt.Sprintf("%s on %s", humanize.IBytes(p.Need.Devices[i]), name))
 		}
 	}
-	return strings.Join(append(parts, humanize.IBytes(p.Need.Host)+" of main memory"), ", ")
+	host := humanize.IBytes(p.Need.Host) + " of main memory"
+	if len(parts) == 0 {
+		host = "up to " + host + ", as the cache grows"
+	}
+	return strings.Join(append(parts, host), ", ")
 }

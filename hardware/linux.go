@@ -183,10 +183,20 @@ func (l *linux) nodes() (nodes []Node) {
 		if err != nil {
 			continue
 		}
-		info := l.fields(path.Join(nodeDir, name, "meminfo"), ":")
-		nodes = append(nodes, Node{id, cpus, bytesOf(info["Node "+digits+" MemTotal"])})
+		if len(cpus) == 0 { // memory of a device, or of no processor in particular
+			continue
+		}
+		total, _ := l.nodeMemory(id)
+		nodes = append(nodes, Node{id, cpus, total})
 	}
 	return nodes
+}
+
+// nodeMemory is what a NUMA node has, and what of it is free or holds files.
+func (l *linux) nodeMemory(id int) (total, free uint64) {
+	node := "Node " + strconv.Itoa(id) + " "
+	info := l.fields(path.Join(nodeDir, "node"+strconv.Itoa(id), "meminfo"), ":")
+	return bytesOf(info[node+"MemTotal"]), bytesOf(info[node+"MemFree"]) + bytesOf(info[node+"Active(file)"]) + bytesOf(info[node+"Inactive(file)"])
 }
 
 // memory reads /proc/meminfo (proc_meminfo(5)) and the control group's limit.
@@ -199,5 +209,23 @@ func (l *linux) memory() Memory {
 	if limit, left, ok := l.memoryLimit(); ok && (limit < m.Total || m.Total == 0) {
 		m.Limit, m.Left = limit, left
 	}
+	if total, free, ok := l.allowedMemory(); ok {
+		m.Total, m.Available = total, min(m.Available, free)
+	}
 	return m
+}
+
+// allowedMemory is that of the NUMA nodes that this process may take memory of
+// (cpuset.mems), false if it may take it of all.
+func (l *linux) allowedMemory() (total, free uint64, ok bool) {
+	allowed, err := ParseCPUSet(l.fields("/proc/self/status", ":")["Mems_allowed_list"])
+	online, err2 := ParseCPUSet(l.line(nodeDir + "/has_memory"))
+	if err != nil || err2 != nil || len(allowed) == 0 || len(allowed) >= len(online) {
+		return 0, 0, false
+	}
+	for _, id := range allowed {
+		t, f := l.nodeMemory(id)
+		total, free = total+t, free+f
+	}
+	return total, free, true
 }

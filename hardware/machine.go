@@ -27,7 +27,7 @@ type CPU struct {
 	PerformanceCores int     `json:"performance_cores"` // those of the fast kind; all, where there is one kind
 	Allowed          CPUSet  `json:"allowed"`           // hardware threads that this process may run on
 	AllowedCores     int     `json:"allowed_cores"`     // performance cores among them; if there are none, cores
-	Limit            float64 `json:"limit,omitempty"`   // CPUs' worth of time that a control group or job grants; 0: no limit
+	Limit            float64 `json:"limit,omitempty"`   // CPUs' worth of time that a control group grants; 0: no limit
 	Nodes            []Node  `json:"nodes,omitempty"`   // NUMA nodes
 }
 
@@ -55,6 +55,13 @@ type Memory struct {
 	Available uint64 `json:"available"`       // without swapping, caches that can be given up counted in
 	Limit     uint64 `json:"limit,omitempty"` // of a control group, if that is less than Total; 0: none
 	Left      uint64 `json:"left,omitempty"`  // under Limit; caches that can be given up counted in
+	Most      uint64 `json:"most,omitempty"`  // that a plan may take, such as the budget of a pool; 0: no such limit
+}
+
+// Reclaim counts memory as free that will be.
+func (m *Memory) Reclaim(bytes uint64) {
+	m.Available = min(m.Available+bytes, m.Total)
+	m.Left = min(m.Left+bytes, m.Limit)
 }
 
 // Free is what this process can still take.
@@ -165,9 +172,10 @@ type Device struct {
 	Description string  `json:"description"`
 	Backend     Backend `json:"backend"`
 	Kind        Kind    `json:"kind"`
-	ID          string  `json:"id,omitempty"` // of a GPU on PCI, its address
-	Free        uint64  `json:"free"`         // bytes
-	Total       uint64  `json:"total"`        // bytes
+	ID          string  `json:"id,omitempty"`   // of a GPU on PCI, its address
+	Free        uint64  `json:"free"`           // bytes
+	Total       uint64  `json:"total"`          // bytes
+	Most        uint64  `json:"most,omitempty"` // bytes that a plan may take, such as the budget of a pool; 0: no such limit
 	Caps        []Cap   `json:"caps,omitempty"`
 }
 

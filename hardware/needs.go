@@ -16,6 +16,8 @@ type Placement struct {
 	MicroBatch int
 	// FlashAttention is what the context would be made with.
 	FlashAttention FlashAttention
+	// Weights is the type of the copy of the weights that is loaded; 0: the model's own.
+	Weights gguf.TensorType
 }
 
 // Need is the memory that a placement takes, in bytes.
@@ -56,7 +58,11 @@ func EstimatedContextNeeds(file *gguf.File, more ...*gguf.File) (Needs, error) {
 
 func estimatedNeeds(file *gguf.File, more []*gguf.File, weights bool) (Needs, error) {
 	estimate := func(p Placement) (Estimate, error) {
-		e, err := EstimateMemory(file, EstimateOptions{
+		header := file
+		if p.Weights != 0 {
+			header = file.As(p.Weights)
+		}
+		e, err := EstimateMemory(header, EstimateOptions{
 			ContextLength: p.Cells, Batch: p.BatchSize, MicroBatch: p.MicroBatch,
 			GPULayers: p.GPULayers, KVType: p.KV, NoFlashAttention: p.FlashAttention == FlashOff,
 		}, more...)
@@ -79,6 +85,7 @@ func estimatedNeeds(file *gguf.File, more []*gguf.File, weights bool) (Needs, er
 		e, _ := estimate(p)
 		n := Need{Devices: make([]uint64, len(p.Split)), Host: e.Host()}
 		if len(p.Split) == 0 {
+			n.Host += e.growth()
 			return n
 		}
 		i := 0 // of the layers on devices
@@ -88,12 +95,21 @@ func estimatedNeeds(file *gguf.File, more []*gguf.File, weights bool) (Needs, er
 				i++
 			}
 		}
-		n.Devices[len(n.Devices)-1] += e.Input.Device + e.Output.Device + e.Logits.Device
+		n.Devices[p.deviceOf(p.GPULayers-1)] += e.Input.Device + e.Output.Device + e.Logits.Device
 		for i := range n.Devices {
 			n.Devices[i] += e.Compute.Device + reserve
 		}
 		return n
 	}, nil
+}
+
+// growth is what it takes for a moment when package engine makes the cache twice as large,
+// which on the CPU it does as requests need it: the old one is kept beside the new one.
+func (e *Estimate) growth() (n uint64) {
+	for _, l := range e.Layers {
+		n += (l.Cache + l.Window) / 2
+	}
+	return n
 }
 
 // forgetWeights leaves what a context takes.

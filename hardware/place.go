@@ -1,6 +1,7 @@
 package hardware
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -65,9 +66,12 @@ func (c *choice) onDevices(p *Plan) bool {
 	}
 	var fewer Plan // the most layers that fit, if not all do
 	for _, kv := range c.kvTypes() {
-		if c.fitLayers(p, devices, most, kv) && c.fits(p) {
-			return true
+		for _, p.MicroBatch = range c.microBatches(p) {
+			if c.fitLayers(p, devices, most, kv) && c.fits(p) {
+				return true
+			}
 		}
+		p.MicroBatch = c.microBatches(p)[0] // a layer more is not worth a smaller one
 		// The fewer layers, the less of the devices: the first number too many is searched.
 		layers := sort.Search(most, func(n int) bool { return !c.fitLayers(p, devices, n+1, kv) })
 		if layers > fewer.GPULayers && c.fitLayers(p, devices, layers, kv) && c.fits(p) {
@@ -81,14 +85,27 @@ func (c *choice) onDevices(p *Plan) bool {
 	return true
 }
 
+// microBatches are the numbers of tokens that may be computed at once, the best first:
+// smaller buffers leave room for layers.
+func (c *choice) microBatches(p *Plan) []int {
+	if c.req.MicroBatch > 0 {
+		return []int{p.MicroBatch}
+	}
+	list := []int{min(p.BatchSize, MicroBatch)}
+	for n := list[0] / 2; n >= LeastMicroBatch; n /= 2 {
+		list = append(list, n)
+	}
+	return list
+}
+
 // devices are the GPUs of a backend, the one with the most room first.
 func (c *choice) devices(b Backend) []Device {
 	list := slices.Clone(c.machine.gpuDevices(b))
 	slices.SortStableFunc(list, func(a, b Device) int {
 		switch {
-		case a.budget() > b.budget():
+		case a.Room() > b.Room():
 			return -1
-		case a.budget() < b.budget():
+		case a.Room() < b.Room():
 			return 1
 		}
 		return 0
@@ -96,8 +113,16 @@ func (c *choice) devices(b Backend) []Device {
 	return list[:min(len(list), maxSplit)]
 }
 
-// budget is what a model may take of a device.
-func (d Device) budget() uint64 { return less(d.Free, d.margin()) }
+// Room is what a model may take of a device: what is free but for a margin.
+func (d Device) Room() uint64 { return atMost(less(d.Free, d.margin()), d.Most) }
+
+// atMost is n, or a limit if there is one that is less.
+func atMost(n, limit uint64) uint64 {
+	if limit > 0 {
+		return min(n, limit)
+	}
+	return n
+}
 
 // fitLayers tries a number of layers on one device, on two, and so on, split by the
 // room they have.
@@ -107,14 +132,14 @@ func (c *choice) fitLayers(p *Plan, devices []Device, layers int, kv gguf.Tensor
 		p.Devices, p.Split = nil, nil
 		sum := 0.0
 		for _, d := range devices[:n] {
-			sum += float64(d.budget())
+			sum += float64(d.Room())
 		}
 		if sum == 0 {
 			return false
 		}
 		for _, d := range devices[:n] {
 			p.Devices = append(p.Devices, d.Name)
-			p.Split = append(p.Split, float32(float64(d.budget())/sum))
+			p.Split = append(p.Split, float32(float64(d.Room())/sum))
 		}
 		if c.fitsDevices(p, c.needs(p.placement())) {
 			return true
@@ -132,12 +157,12 @@ func (c *choice) fits(p *Plan) bool {
 			host += bytes
 		}
 	}
-	return c.fitsDevices(p, need) && host <= c.machine.hostBudget()
+	return c.fitsDevices(p, need) && host <= c.hostRoom()
 }
 
 func (c *choice) fitsDevices(p *Plan, need Need) bool {
 	for i, bytes := range need.Devices {
-		if bytes > c.device(p.Devices[i]).budget() {
+		if bytes > c.device(p.Devices[i]).Room() {
 			return false
 		}
 	}
@@ -145,23 +170,38 @@ func (c *choice) fitsDevices(p *Plan, need Need) bool {
 }
 
 func (c *choice) device(name string) Device {
-	i := slices.IndexFunc(c.machine.Devices, func(d Device) bool { return d.Name == name })
+	d, _ := c.machine.device(name)
+	return d
+}
+
+func (m Machine) device(name string) (Device, bool) {
+	i := slices.IndexFunc(m.Devices, func(d Device) bool { return d.Name == name })
 	if i < 0 {
-		return Device{}
+		return Device{}, false
 	}
-	return c.machine.Devices[i]
+	return m.Devices[i], true
 }
 
 // sharesHost reports whether the device's memory is the main memory.
 func (d Device) sharesHost() bool { return d.Kind == KindIGPU || d.Backend == BackendMetal }
 
-// hostBudget is what a model may take of the main memory; all, where the system does
-// not say what there is.
-func (m Machine) hostBudget() uint64 {
+// HostRoom is what a model may take of the main memory: what is free but for a margin; all,
+// where the system does not say what there is.
+func (m Machine) HostRoom() uint64 { return m.hostRoom(m.margin()) }
+
+func (m Machine) hostRoom(margin uint64) uint64 {
 	if m.Memory.Size() == 0 {
-		return math.MaxUint64
+		return atMost(math.MaxUint64, m.Memory.Most)
 	}
-	return less(m.Memory.Free(), m.margin())
+	return atMost(less(m.Memory.Free(), margin), m.Memory.Most)
+}
+
+// hostRoom is what the plan may take of the main memory.
+func (c *choice) hostRoom() uint64 {
+	if c.tight {
+		return c.machine.hostRoom(0)
+	}
+	return c.machine.HostRoom()
 }
 
 // onHost leaves the model in main memory, with a shorter context if it must.
@@ -174,16 +214,27 @@ func (c *choice) onHost(p *Plan) error {
 		p.because("backend", BackendCPU.Title(), "%s", why)
 	}
 	p.toHost(c)
-	for _, p.KV = range c.kvTypes() {
-		if c.fits(p) {
-			return nil
+	p.Weights = c.hostWeights()
+	for {
+		for _, p.KV = range c.kvTypes() {
+			if c.fits(p) {
+				return nil
+			}
 		}
+		if p.Weights == 0 {
+			break
+		}
+		p.Weights = 0 // the copy is larger
 	}
 	p.KV = c.kvTypes()[0]
 	for c.shorten(p) {
 		if c.fits(p) {
 			return nil
 		}
+	}
+	// Better a model that leaves little to others than none.
+	if c.tight = true; c.fits(p) {
+		return nil
 	}
 	return c.fitError(p)
 }
@@ -207,7 +258,7 @@ func (c *choice) shorten(p *Plan) bool {
 func (c *choice) fitError(p *Plan) *FitError {
 	m := c.machine
 	need := c.needs(p.placement())
-	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, Need: need.Host, Free: m.hostBudget(), Kept: min(m.margin(), m.Memory.Free()), Most: less(m.Memory.Size(), m.margin())}
+	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, Need: need.Host, Free: c.hostRoom(), Most: m.Memory.Size()}
 	if m.Memory.Limit > 0 && m.Memory.Left <= m.Memory.Available {
 		e.Limit = m.Memory.Limit
 	}
@@ -219,12 +270,15 @@ func (c *choice) batch(p *Plan, most int) {
 	if c.req.BatchSize > 0 {
 		most = c.req.BatchSize
 	}
-	p.BatchSize, p.MicroBatch = most, min(most, MicroBatch)
+	p.BatchSize, p.MicroBatch = most, min(most, cmp.Or(c.req.MicroBatch, MicroBatch))
 }
 
 // lengthen gives the cache room for several requests, and the context the length that
 // the model was trained with, as far as they take no more than a part of the memory.
 func (c *choice) lengthen(p *Plan) {
+	if c.tight {
+		return
+	}
 	base := c.needs(p.placement()).Total()
 	allowed := c.budgetOf(p) / growthShare
 	try := func(context, cache int) bool {
@@ -255,10 +309,10 @@ func (c *choice) lengthen(p *Plan) {
 // budgetOf is the memory that a plan may take where it puts the cache.
 func (c *choice) budgetOf(p *Plan) (sum uint64) {
 	for _, name := range p.Devices {
-		sum += c.device(name).budget()
+		sum += c.device(name).Room()
 	}
 	if len(p.Devices) == 0 {
-		return c.machine.hostBudget()
+		return c.hostRoom()
 	}
 	return sum
 }
@@ -267,13 +321,14 @@ func (c *choice) budgetOf(p *Plan) (sum uint64) {
 func (c *choice) roomOn(devices []Device) string {
 	var parts []string
 	for _, d := range devices {
-		parts = append(parts, fmt.Sprintf("%s (%s)", d.Name, humanize.IBytes(d.budget())))
+		parts = append(parts, fmt.Sprintf("%s (%s)", d.Name, humanize.IBytes(d.Room())))
 	}
 	return strings.Join(parts, " and ")
 }
 
 // explainMemory gives the reasons for layers, context and types.
 func (c *choice) explainMemory(p *Plan) {
+	c.explainWeights(p)
 	c.explainLayers(p)
 	c.explainContext(p)
 	c.explainTypes(p)
@@ -294,7 +349,7 @@ func (c *choice) explainLayers(p *Plan) {
 	case p.GPULayers == p.Layers && len(c.devices(p.Backend)) > 1:
 		p.because("layers", value, "all fit on one device, so nothing travels between devices, and the others stay free")
 	case p.GPULayers == p.Layers:
-		p.because("layers", value, "all fit into what is free (%s)", humanize.IBytes(devices[0].budget()))
+		p.because("layers", value, "all fit into what is free (%s)", humanize.IBytes(devices[0].Room()))
 	case p.GPULayers == c.req.GPULayers:
 		p.because("layers", value, "no more were asked for")
 	default:
@@ -302,7 +357,7 @@ func (c *choice) explainLayers(p *Plan) {
 	}
 }
 
-// layersText is "33 of 33 on Vulkan0 (50 %) and Vulkan1 (50 %)".
+// layersText is "33 of 33 (32 and the output) on Vulkan0 (50 %) and Vulkan1 (50 %)".
 func (p *Plan) layersText() string {
 	var parts []string
 	for i, name := range p.Devices {
@@ -311,10 +366,13 @@ func (p *Plan) layersText() string {
 		}
 		parts = append(parts, name)
 	}
-	return fmt.Sprintf("%d of %d on %s", p.GPULayers, p.Layers, strings.Join(parts, " and "))
+	return fmt.Sprintf("%d of %d (%d and the output) on %s", p.GPULayers, p.Layers, p.GPULayers-1, strings.Join(parts, " and "))
 }
 
 func (c *choice) explainContext(p *Plan) {
+	if c.tight {
+		p.because("memory", "nearly all that is free", "the model does not fit otherwise, and other programs may have to give theirs up")
+	}
 	value := p.contextText()
 	trained := c.model.ContextLength
 	switch {
@@ -327,7 +385,7 @@ func (c *choice) explainContext(p *Plan) {
 	case trained == 0:
 		p.because("context", value, "the model does not say how many it was trained with")
 	default:
-		p.because("context", value, "of %d that the model was trained with: more would take over a quarter of the memory; ask for more if you need it", trained)
+		p.because("context", value, "of %d that the model was trained with: more would take over a quarter of the memory, or have no room; ask for more if you need it", trained)
 	}
 }
 
@@ -338,7 +396,7 @@ func (c *choice) explainTypes(p *Plan) {
 	case p.KV == gguf.Q8_0:
 		p.because("kv", p.KV.String(), "the context that was asked for fits only so")
 	default:
-		p.because("kv", p.KV.String(), "keys and values as exact as llama.cpp computes them")
+		p.because("kv", p.KV.String(), "exact; Q8_0 takes half the memory, and is for a context that was asked for and fits only so")
 	}
 	switch {
 	case p.KV == gguf.Q8_0:
@@ -347,12 +405,14 @@ func (c *choice) explainTypes(p *Plan) {
 	case c.req.FlashAttention != "":
 		p.because("flash attention", string(p.FlashAttention), "it was asked for")
 	default:
-		p.because("flash attention", string(p.FlashAttention), "llama.cpp asks the device")
+		p.because("flash attention", string(p.FlashAttention), "llama.cpp uses it where the device can")
 	}
-	value := fmt.Sprintf("%d, computed %d at a time", p.BatchSize, p.MicroBatch)
+	value := fmt.Sprintf("%d tokens a step, computed %d at a time", p.BatchSize, p.MicroBatch)
 	switch {
-	case c.req.BatchSize > 0:
+	case c.req.BatchSize > 0 || c.req.MicroBatch > 0:
 		p.because("batch", value, "it was asked for")
+	case p.GPULayers > 0 && p.MicroBatch < min(p.BatchSize, MicroBatch):
+		p.because("batch", value, "smaller buffers leave room for layers")
 	case p.GPULayers > 0:
 		p.because("batch", value, "llama.cpp's defaults; more take memory for buffers")
 	default:

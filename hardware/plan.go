@@ -39,8 +39,13 @@ type Request struct {
 	Threads int
 	// BatchSize is the most tokens decoded at once. 0: [CPUBatch] or [GPUBatch].
 	BatchSize int
+	// MicroBatch is the most of them computed at once. 0: [MicroBatch], but less where more
+	// layers fit on GPUs so.
+	MicroBatch int
 	// FlashAttention is [FlashAuto] if it is empty.
 	FlashAttention FlashAttention
+	// AsShipped keeps the model's own weights, where a copy would be computed faster.
+	AsShipped bool
 	// Calibration is what was measured for this machine and model. Nil: nothing was.
 	Calibration *Calibration
 }
@@ -51,6 +56,10 @@ const (
 	CPUBatch       = 512  // tokens; more gain nothing on a CPU, and others wait longer
 	GPUBatch       = 2048 // tokens, computed MicroBatch at a time: llama.cpp's defaults
 	MicroBatch     = 512
+
+	// LeastMicroBatch is where making it smaller ends: below, a GPU has too little to do at
+	// once.
+	LeastMicroBatch = 128
 
 	// LeastContext is where making the context smaller ends: the engine begins with a
 	// cache of so many tokens whatever it is allowed.
@@ -73,6 +82,7 @@ type Plan struct {
 	ContextLength int             `json:"context_length"`    // tokens of a prompt and its output together
 	CacheLength   int             `json:"cache_length"`      // tokens of all requests together
 	KV            gguf.TensorType `json:"kv"`                // ggml's number of the type
+	Weights       gguf.TensorType `json:"weights,omitempty"` // of the copy that is loaded; 0: the model's own
 
 	PrefillThreads int            `json:"prefill_threads"`
 	DecodeThreads  int            `json:"decode_threads"`
@@ -113,7 +123,22 @@ func (p *Plan) placement() Placement {
 	if p.KV == gguf.Q8_0 {
 		flash = FlashOn
 	}
-	return Placement{p.GPULayers, p.Split, p.CacheLength, p.KV, p.BatchSize, p.MicroBatch, flash}
+	return Placement{p.GPULayers, p.Split, p.CacheLength, p.KV, p.BatchSize, p.MicroBatch, flash, p.Weights}
+}
+
+// Fits reports whether a machine has free what the plan needs, to the last byte.
+func (p Plan) Fits(m Machine) bool {
+	host := p.Need.Host
+	for i, name := range p.Devices {
+		d, ok := m.device(name)
+		if !ok || p.Need.Devices[i] > d.Free {
+			return false
+		}
+		if d.sharesHost() {
+			host += p.Need.Devices[i]
+		}
+	}
+	return host <= m.hostRoom(0)
 }
 
 // Context returns the plan of one more context of a model that is loaded by p, which is

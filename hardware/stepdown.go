@@ -38,7 +38,7 @@ func (p Plan) StepDown() (Plan, error) {
 }
 
 func (p *Plan) contextText() string {
-	return fmt.Sprintf("%d tokens, %d of all requests together", p.ContextLength, p.CacheLength)
+	return fmt.Sprintf("%d tokens a request, %d in the cache for all together", p.ContextLength, p.CacheLength)
 }
 
 // fewerLayers leaves three quarters of the layers where they are, or more if main memory
@@ -49,7 +49,7 @@ func (c *choice) fewerLayers(p *Plan) error {
 	if c.req.Backend != "" {
 		p.GPULayers = max(1, p.GPULayers)
 	}
-	for c.needs(p.placement()).Host > c.machine.hostBudget() {
+	for c.needs(p.placement()).Host > c.hostRoom() {
 		if p.GPULayers == most-1 {
 			return c.fitError(p)
 		}

@@ -18,7 +18,9 @@ type Card struct {
 	Name        string   `json:"name"`
 	Description string   `json:"description"` // one sentence
 	Strengths   []string `json:"strengths"`   // what it is good for
-	Kind        string   `json:"kind"`        // "instruct" or "base"
+
+	// Capabilities are what programs may ask for: [CapInstruct] or [CapBase], and others.
+	Capabilities []string `json:"capabilities"`
 
 	// ChatTemplate is the kind of the model's chat template, as llama.cpp names those
 	// that it has built in: "chatml", "llama3", "granite". "none": it has none that it
@@ -29,14 +31,24 @@ type Card struct {
 	Quantization  string `json:"quantization"`   // of the first source
 	ContextLength int    `json:"context_length"` // tokens it was trained to see at once
 
-	// Memory is an estimate, in bytes, of what the first source's file takes on the CPU
-	// at a context of 4096 tokens: weights, cache and buffers. Once the file is there
+	// Memory is an estimate, in bytes, of what the first source's file, or the copy of it
+	// that computes faster, takes on the CPU at a context of 4096 tokens: weights, cache and
+	// buffers. Once the file is there
 	// its header says it better, see hardware.EstimateMemory.
 	Memory int64 `json:"memory"`
 
 	License License  `json:"license"`
 	Sources []Source `json:"sources"` // tried in this order
 }
+
+// The capabilities of cards.
+const (
+	CapInstruct     = "instruct"     // follows instructions in a chat
+	CapBase         = "base"         // continues text
+	CapThinking     = "thinking"     // was trained to think in a block of its own before it answers
+	CapTools        = "tools"        // was trained to call tools
+	CapMultilingual = "multilingual" // more than English
+)
 
 // A License names the terms of a model.
 type License struct {
@@ -111,9 +123,9 @@ func (h *Hub) nearest(name string) string {
 	return best
 }
 
-// accepted reports whether the user has accepted a card's terms, if they ask
+// Accepted reports whether the user has accepted a card's terms, if they ask
 // for it.
-func (h *Hub) accepted(c *Card) bool {
+func (h *Hub) Accepted(c *Card) bool {
 	return !c.License.MustAccept || slices.ContainsFunc(h.opts.AcceptLicense, func(name string) bool {
 		return strings.EqualFold(name, c.Name) || strings.EqualFold(name, c.License.ID)
 	})

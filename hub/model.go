@@ -115,7 +115,7 @@ func (h *Hub) model(ctx context.Context, key string, card *Card, sources []model
 	if h.opts.Offline {
 		return nil, fmt.Errorf("model %s is not in the cache and fetching is off (%w): run once with fetching on (without CRIA_OFFLINE or --offline)", key, ErrOffline)
 	}
-	if card != nil && !h.accepted(card) {
+	if card != nil && !h.Accepted(card) {
 		return nil, &LicenseError{card.Name, card.License}
 	}
 	w, err := h.begin(ctx, "model "+key)

@@ -181,10 +181,10 @@ func TestCatalog(t *testing.T) {
 		}
 		names[c.Name] = true
 		if c.Description == "" || len(c.Strengths) == 0 || c.Parameters == 0 || c.Quantization == "" || c.ContextLength == 0 ||
-			c.License.ID == "" || checkURL(c.License.URL) != nil || c.Kind != "instruct" && c.Kind != "base" || len(c.Sources) == 0 {
+			c.License.ID == "" || checkURL(c.License.URL) != nil || !slices.Contains([]string{CapInstruct, CapBase}, c.Capabilities[0]) || len(c.Sources) == 0 {
 			t.Errorf("%s: incomplete: %+v", c.Name, c)
 		}
-		if !slices.Contains([]string{"chatml", "llama3", "granite", "none"}, c.ChatTemplate) || c.Kind == "instruct" && c.ChatTemplate == "none" {
+		if !slices.Contains([]string{"chatml", "llama3", "granite", "none"}, c.ChatTemplate) || c.Capabilities[0] == CapInstruct && c.ChatTemplate == "none" {
 			t.Errorf("%s: chat template %q", c.Name, c.ChatTemplate)
 		}
 		if size := c.Sources[0].Size; c.Memory <= size || c.Memory > 4*size {

@@ -449,13 +449,12 @@ func TestLoadErrors(t *testing.T) {
 		opts *Options
 		kind error
 	}{
-		"unknown name":       {"smollm2-135m-instrukt", nil, ErrModelNotLoaded},
-		"no such file":       {"./none.gguf", nil, ErrModelNotLoaded},
-		"no libraries":       {"", &Options{Hub: &hub.Options{LlamaDir: t.TempDir()}}, ErrBackend},
-		"negative context":   {"", &Options{ContextLength: -1}, ErrConfig},
-		"too long a context": {"", &Options{ContextLength: 1 << 30}, ErrConfig},
-		"too many threads":   {"", &Options{Threads: 10_000}, ErrConfig},
-		"unknown template":   {"", &Options{ChatTemplate: "chatlm"}, ErrConfig},
+		"unknown name":     {"smollm2-135m-instrukt", nil, ErrModelNotLoaded},
+		"no such file":     {"./none.gguf", nil, ErrModelNotLoaded},
+		"no libraries":     {"", &Options{Hub: &hub.Options{LlamaDir: t.TempDir()}}, ErrBackend},
+		"negative context": {"", &Options{ContextLength: -1}, ErrConfig},
+		"too many threads": {"", &Options{Threads: 10_000}, ErrConfig},
+		"unknown template": {"", &Options{ChatTemplate: "chatlm"}, ErrConfig},
 	} {
 		if _, err := Load(t.Context(), tt.ref, tt.opts); !errors.Is(err, tt.kind) {
 			t.Errorf("%s: %v, want %v", name, err, tt.kind)

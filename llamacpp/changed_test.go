@@ -236,7 +236,7 @@ func TestFileChangedWhileGenerating(t *testing.T) {
 func TestFileReplacedAfterCheck(t *testing.T) {
 	testmodel.Libraries(t)
 	path := copyModel(t)
-	p, err := prepare(t.Context(), path, &Options{})
+	p, err := Prepare(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestFileReplacedAfterCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	var changed *engine.FileChangedError
-	if m, err := open(t.Context(), path, p, &Options{}); !errors.Is(err, ErrModelNotLoaded) || !errors.As(err, &changed) || !changed.Loading {
+	if m, err := p.Load(t.Context()); !errors.Is(err, ErrModelNotLoaded) || !errors.As(err, &changed) || !changed.Loading {
 		t.Errorf("%v, %v", m, err)
 	}
 	m, err := Load(t.Context(), path, nil) // it is checked anew

@@ -4,29 +4,27 @@ import (
 	"os"
 	"slices"
 	"sync"
-
-	"github.com/cria-lm/cria/gguf"
-	"github.com/cria-lm/cria/hub"
 )
 
-// checkModel refuses a model that llama.cpp would not survive, before it sees one of its
-// files. What has passed is noted: for ever by the digest of a model of the cache, and for
+// check refuses a model that llama.cpp would not survive, before it sees one of its files.
+// What has passed is noted: for ever by the digest of a model of the cache, and for
 // this process by what files of the user's own were. A model that has passed is loaded only
 // if its files are still what they were before the check: package engine sees to that.
-func checkModel(h *hub.Hub, digest string, paths []string, was []os.FileInfo) error {
-	if digest != "" && h.Checked(digest) {
+func (f *fetched) check() error {
+	path, digest := f.model.Path, f.model.Digest
+	if digest != "" && f.hub.Checked(digest) {
 		return nil
 	}
-	known, _ := checked.Load(paths[0])
-	if infos, ok := known.([]os.FileInfo); ok && digest == "" && slices.EqualFunc(infos, was, same) {
+	known, _ := checked.Load(path)
+	if was, ok := known.([]os.FileInfo); ok && digest == "" && slices.EqualFunc(was, f.file.was, same) {
 		return nil
 	}
-	if _, err := gguf.Check(paths[0]); err != nil {
+	if err := f.headers[0].Validate(f.headers[1:]...); err != nil {
 		return err
 	}
-	checked.Store(paths[0], was)
+	checked.Store(path, f.file.was)
 	if digest != "" {
-		h.NoteChecked(digest)
+		f.hub.NoteChecked(digest)
 	}
 	return nil
 }
@@ -37,6 +35,13 @@ var checked sync.Map
 // same reports whether a file was not written to, nor replaced.
 func same(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// fileOf is a model's file as it is now.
+func fileOf(path string, paths []string) (f modelFile, err error) {
+	f = modelFile{path: path, paths: paths}
+	f.was, err = stat(paths)
+	return f, err
 }
 
 // stat says what files are now.

@@ -62,17 +62,13 @@ func (m *LoadedModel) places(o *Options) error {
 	return nil
 }
 
-// PlanContext says how [LoadedModel.NewContext] makes a context of a model that is loaded
-// from the file at path by a plan. What the context needs is its cache and buffers.
-func PlanContext(path string, model hardware.Plan, opts *Options) (plan hardware.Plan, err error) {
+// PlanContext says how [LoadedModel.NewContext] makes a context of the model once it is
+// loaded by a plan. What the context needs is its cache and buffers.
+func (p *Prepared) PlanContext(model hardware.Plan, opts *Options) (hardware.Plan, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	all, err := headers(path)
-	if err != nil {
-		return plan, wrap(ErrModelNotLoaded, err)
-	}
-	return opts.planContext(model, all)
+	return opts.planContext(model, p.headers)
 }
 
 // planContext plans a context of a model that is loaded by a plan from files with these

@@ -39,7 +39,7 @@ func TestNewContext(t *testing.T) {
 	if c.ContextLength() != 1024 || newContext(t, m, nil).ContextLength() != hardware.WorkingContext {
 		t.Errorf("a context of %d tokens", c.ContextLength())
 	}
-	if a, b := m.Describe(), c.Describe(); a["weights"] != b["weights"] || a["chat template"] != b["chat template"] || a["context length"] == b["context length"] {
+	if a, b := m.Describe(), c.Describe(); a["weights"] != b["weights"] || a["chat template"] != b["chat template"] || m.Identity() != c.Identity() {
 		t.Errorf("the model is %v, the context %v", a, b)
 	}
 	weights := uint64(80 << 20) // and more
@@ -174,7 +174,11 @@ func TestNewContextFails(t *testing.T) {
 // On a GPU a context is where the weights are, and no longer than what it was asked for.
 func TestPlanContext(t *testing.T) {
 	model := gpuPlan(t)
-	plan, err := PlanContext(testmodel.Model(t), model, &Options{ContextLength: 2048, Threads: 3})
+	prepared, err := Prepare(t.Context(), testmodel.Model(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := prepared.PlanContext(model, &Options{ContextLength: 2048, Threads: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,11 +193,8 @@ func TestPlanContext(t *testing.T) {
 	if _, err := plan.StepDown(); err == nil {
 		t.Error("there is a smaller plan of a context")
 	}
-	long, err := PlanContext(testmodel.Model(t), model, &Options{ContextLength: 1 << 20})
+	long, err := prepared.PlanContext(model, &Options{ContextLength: 1 << 20})
 	if err != nil || long.ContextLength != 8192 || long.CacheLength != 16384 {
 		t.Errorf("a context longer than the model was trained with: %d, %d, %v", long.ContextLength, long.CacheLength, err)
-	}
-	if _, err := PlanContext(filepath.Join(t.TempDir(), "none"), model, nil); !errors.Is(err, ErrModelNotLoaded) {
-		t.Errorf("of no file: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package llamacpp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,10 @@ type EmbedderOptions struct {
 	Pooling   engine.Pooling // how a text's tokens become one embedding; empty: as the model was made for
 	Normalize bool           // scale every embedding to length 1
 
+	// Where it computes is as in [Options].
 	Threads   int
-	GPULayers int // to put on GPUs; 0: none
+	Backend   hardware.Backend
+	GPULayers int
 	Logger    *slog.Logger
 }
 
@@ -35,6 +38,7 @@ type EmbedderOptions struct {
 type Embedder struct {
 	name   string
 	path   string
+	plan   hardware.Plan
 	engine *engine.Embedder
 }
 
@@ -47,34 +51,35 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 	if opts == nil {
 		opts = &EmbedderOptions{}
 	}
-	backend := hardware.BackendCPU
-	if opts.GPULayers > 0 {
-		backend = ""
-	}
-	h, model, err := fetch(ctx, ref, opts.Hub, backend, opts.Logger)
+	length := cmp.Or(opts.MaxLength, engine.DefaultMaxLength)
+	p, err := Prepare(ctx, ref, &Options{
+		Hub: opts.Hub, Logger: opts.Logger, AsShipped: opts.AsShipped, Threads: opts.Threads,
+		Backend: opts.Backend, GPULayers: opts.GPULayers, ContextLength: length, batch: length,
+	})
 	if err != nil {
 		return nil, err
 	}
-	file := model.file()
-	if !opts.AsShipped && opts.GPULayers == 0 {
-		if file, err = requantized(ctx, h, model, opts.Logger); err != nil {
-			return nil, err
-		}
-	}
-	e, err := engine.LoadEmbedder(ctx, file.path, &engine.EmbedderOptions{
-		MaxLength:   opts.MaxLength,
-		Pooling:     opts.Pooling,
-		Normalize:   opts.Normalize,
-		Threads:     opts.Threads,
-		GPULayers:   opts.GPULayers,
-		CopyWeights: opts.CopyWeights,
-		Files:       file.was,
-		Logger:      opts.Logger,
+	var e *engine.Embedder
+	plan, err := p.fit(ctx, func(plan *hardware.Plan) error {
+		e, err = engine.LoadEmbedder(ctx, p.file.path, &engine.EmbedderOptions{
+			MaxLength:    opts.MaxLength,
+			Pooling:      opts.Pooling,
+			Normalize:    opts.Normalize,
+			Threads:      plan.PrefillThreads,
+			FixedThreads: opts.Threads != 0,
+			GPULayers:    plan.GPULayers,
+			Devices:      plan.Devices,
+			Split:        plan.Split,
+			CopyWeights:  opts.CopyWeights,
+			Files:        p.file.was,
+			Logger:       opts.Logger,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, wrapLoad(err)
 	}
-	return &Embedder{name: named(ref), path: file.path, engine: e}, nil
+	return &Embedder{name: p.name, path: p.file.path, plan: plan, engine: e}, nil
 }
 
 // Name returns the name that the model was loaded by.
@@ -82,6 +87,9 @@ func (e *Embedder) Name() string { return e.name }
 
 // Path returns the model's file; the first one if it is split.
 func (e *Embedder) Path() string { return e.path }
+
+// Plan returns how the model was loaded, and why so.
+func (e *Embedder) Plan() hardware.Plan { return e.plan }
 
 // Dimensions returns how many numbers an embedding has.
 func (e *Embedder) Dimensions() int { return e.engine.Dimensions() }

@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strconv"
 
 	"github.com/cria-lm/cria/llama"
 )
 
 // Identity implements [cria.Identifier]: it is a digest of the model file's header and the
-// beginnings of its tensors, the release of llama.cpp, the context length and the chat
-// template. The first call reads the file, which takes milliseconds; if it was replaced
+// beginnings of its tensors, the release of llama.cpp and the chat template. How long
+// a context is, which depends on the memory that is free, does not count: what was cut off
+// is not kept. The first call reads the file, which takes milliseconds; if it was replaced
 // since it was loaded there is no identity.
 func (m *LoadedModel) Identity() string { return m.identity() }
 
@@ -24,12 +24,11 @@ func (m *LoadedModel) identify() string {
 	}
 	info, _ := llama.Loaded()
 	m.parts = map[string]string{
-		"weights":        fmt.Sprintf("%x", model),
-		"llama.cpp":      info.Version,
-		"context length": strconv.Itoa(m.ContextLength()),
-		"chat template":  fmt.Sprintf("%x", sha256.Sum256([]byte(m.template.source))),
+		"weights":       fmt.Sprintf("%x", model),
+		"llama.cpp":     info.Version,
+		"chat template": fmt.Sprintf("%x", sha256.Sum256([]byte(m.template.source))),
 	}
-	return fmt.Sprintf("llama.cpp %x", sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%s", model, info.Version, m.ContextLength(), m.template.source)))
+	return fmt.Sprintf("llama.cpp %x", sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%s", model, info.Version, m.template.source)))
 }
 
 // Describe implements [cria.Describer].

@@ -22,7 +22,7 @@ func TestIdentity(t *testing.T) {
 		t.Error("the same model has another identity")
 	}
 	parts := m.Describe()
-	for _, name := range []string{"weights", "llama.cpp", "context length", "chat template"} {
+	for _, name := range []string{"weights", "llama.cpp", "chat template"} {
 		if parts[name] == "" {
 			t.Errorf("the identity has no %s: %v", name, parts)
 		}

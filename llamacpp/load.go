@@ -57,140 +57,248 @@ type Options struct {
 	// memory.
 	CopyWeights bool
 
+	// batch is how many tokens an embedder computes at once; 0: the plan's choice.
+	batch int
+
 	// Logger receives warnings and llama.cpp's own log. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
 // Load makes a model ready, fetching what is missing: llama.cpp's libraries
 // (once per machine) and the model that ref names, in one of the forms of
-// [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. A model of the cache whose weights
-// compute slowly on a CPU is copied once, see [Options].AsShipped. Cancelling ctx stops
-// it at any point, but for the second or a few that making the copy takes. Errors are an [ErrBackend] for the libraries, an
+// [hub.Hub.Model]; an empty ref is [hub.DefaultModel]. It is loaded as planned for this
+// machine: see [LoadedModel.Plan]. A model
+// of the cache whose weights compute slowly on a CPU is copied once, see
+// [Options].AsShipped. Cancelling ctx stops it at any point, but for the second or a few
+// that making the copy takes. Errors are an [ErrBackend] for the libraries, an
 // [ErrModelNotLoaded] for the model and its adapters (an [engine.LoRAError]), an [ErrConfig] for the options and an
 // [ErrOther] for a cache directory that cannot be written.
 func Load(ctx context.Context, ref string, opts *Options) (*LoadedModel, error) {
-	if opts == nil {
-		opts = &Options{}
-	}
-	p, err := prepare(ctx, ref, opts)
+	p, err := Prepare(ctx, ref, opts)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, named(ref), p, opts)
+	return p.Load(ctx)
 }
 
-// Prepare does what [Load] does before it loads the model, so that a later Load needs
-// neither a network nor a cache that can be written. It returns the file that Load would
-// load.
-func Prepare(ctx context.Context, ref string, opts *Options) (path string, err error) {
+// Prepared is a model that has everything at hand to be loaded, and a plan for that.
+type Prepared struct {
+	name    string
+	opts    Options
+	from    *fetched
+	file    modelFile // from's, or that of a copy
+	headers []*gguf.File
+	plan    hardware.Plan
+	kept    *hardware.Calibration // that the plan follows
+}
+
+// Prepare does what [Load] does before it loads the model, so that loading it later needs
+// neither a network nor a cache that can be written.
+func Prepare(ctx context.Context, ref string, opts *Options) (*Prepared, error) {
+	return PrepareIn(ctx, ref, opts, nil)
+}
+
+// PrepareIn is Prepare on a machine that has other memory than it has now: room changes
+// what was found of it before the plan is made. A pool says so what it could make free. Nil
+// changes nothing.
+func PrepareIn(ctx context.Context, ref string, opts *Options, room func(*hardware.Machine)) (*Prepared, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	p, err := prepare(ctx, ref, opts)
-	if errors.As(err, new(*hardware.FitError)) {
-		return p.path, nil // there may be room for it later
-	}
-	return p.path, err
-}
-
-// Plan says how [Load] would load a model here and now, and why so. It fetches what is
-// missing. The error wraps a [*hardware.FitError] if the model has no place in the memory
-// that is free.
-func Plan(ctx context.Context, ref string, opts *Options) (hardware.Plan, error) {
-	if opts == nil {
-		opts = &Options{}
-	}
-	p, err := prepare(ctx, ref, opts)
-	return p.plan, err
-}
-
-// prepared is a model that can be loaded.
-type prepared struct {
-	modelFile
-	plan hardware.Plan
-}
-
-// modelFile is the file that a model is loaded from.
-type modelFile struct {
-	path string        // of a split model, of the first part
-	was  []os.FileInfo // what all parts were as they were checked
-}
-
-// prepare gets the libraries and a model's file, or the copy of it that is fastest on the
-// CPU if there is nothing else, and plans how to load it. A model that does not fit is an error
-// that wraps a [*hardware.FitError], with its file.
-func prepare(ctx context.Context, ref string, opts *Options) (p prepared, err error) {
-	if err := opts.validate(); err != nil {
-		return p, wrap(ErrConfig, err)
-	}
-	h, model, err := fetch(ctx, ref, opts.Hub, opts.Backend, opts.Logger)
+	f, err := fetch(ctx, ref, opts)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	file := model.file()
-	if !opts.AsShipped && (opts.Backend == hardware.BackendCPU || !hasGPU()) {
-		if file, err = requantized(ctx, h, model, opts.Logger); err != nil {
-			return p, err
-		}
-	}
-	plan, err := opts.plan(ctx, named(ref), file.path)
-	return prepared{file, plan}, err
-}
-
-// hasGPU reports whether llama.cpp has a GPU to put layers on.
-func hasGPU() bool {
-	return slices.ContainsFunc(llama.Devices(), func(d llama.Device) bool {
-		return d.Type() == llama.DeviceGPU || d.Type() == llama.DeviceIGPU
-	})
-}
-
-// named returns the model that a reference names.
-func named(ref string) string { return cmp.Or(ref, hub.DefaultModel) }
-
-// checkedModel is a model that has passed the check.
-type checkedModel struct {
-	*hub.Model
-	was []os.FileInfo // what its files were as they were checked
-}
-
-func (m *checkedModel) file() modelFile { return modelFile{m.Path, m.was} }
-
-// fetch gets a model's file, checks it and loads the libraries.
-func fetch(ctx context.Context, ref string, opts *hub.Options, backend hardware.Backend, log *slog.Logger) (h *hub.Hub, model *checkedModel, err error) {
-	if h, err = hub.New(opts); err != nil {
-		return nil, nil, wrap(ErrConfig, err)
-	}
-	// The model comes first: an unknown name is then said before any download.
-	m, err := h.Model(ctx, named(ref))
+	m, err := hardware.Detect(ctx)
 	if err != nil {
-		return nil, nil, wrapFetch(ErrModelNotLoaded, err)
+		return nil, err
 	}
-	was, err := stat(m.Paths)
+	kept := calibrated(f.hub, m, f.model, opts.logger())
+	if m, err = opts.withDevices(ctx, f.hub, f.libs, m, kept); err != nil {
+		return nil, err
+	}
+	if room != nil {
+		room(&m)
+	}
+	return opts.prepare(ctx, f, m, kept)
+}
+
+// withDevices loads the backend for the GPUs of a machine, and returns the machine with
+// llama.cpp's devices.
+func (o *Options) withDevices(ctx context.Context, h *hub.Hub, libs *hub.Libraries, m hardware.Machine, kept *hardware.Calibration) (hardware.Machine, error) {
+	switch err := loadBackends(ctx, h, libs, m, o.Backend, kept); {
+	case ctx.Err() != nil:
+		return m, context.Cause(ctx)
+	case err != nil && o.Backend != "":
+		return m, wrapFetch(ErrBackend, err)
+	case err != nil:
+		o.logger().Warn("the GPU is not used", "err", err)
+	}
+	return hardware.Detect(ctx)
+}
+
+// Machine returns this machine with the devices that llama.cpp shows on it, whose libraries
+// are fetched if they are missing, and loaded. Errors are those of [Load].
+func Machine(ctx context.Context, opts *hub.Options) (m hardware.Machine, err error) {
+	h, err := hub.New(opts)
 	if err != nil {
-		return nil, nil, wrap(ErrModelNotLoaded, err)
+		return m, wrap(ErrConfig, err)
 	}
 	libs, err := h.Libraries(ctx)
 	if err != nil {
-		return nil, nil, wrapFetch(ErrBackend, err)
-	}
-	if err := checkModel(h, m.Digest, m.Paths, was); err != nil {
-		return nil, nil, wrap(ErrModelNotLoaded, err)
-	}
-	if log != nil {
-		llama.SetLogger(log)
+		return m, wrapFetch(ErrBackend, err)
 	}
 	if err := llama.Load(libs.Files); err != nil {
-		return nil, nil, wrap(ErrBackend, err)
+		return m, wrap(ErrBackend, err)
 	}
-	switch err := LoadBackends(ctx, h, libs, backend); {
+	if m, err = hardware.Detect(ctx); err != nil {
+		return m, err
+	}
+	return (&Options{}).withDevices(ctx, h, libs, m, nil)
+}
+
+// Path returns the file that is loaded, of a split model the first.
+func (p *Prepared) Path() string { return p.file.path }
+
+// Plan returns how the model is loaded, if the memory is there then.
+func (p *Prepared) Plan() hardware.Plan { return p.plan }
+
+// Stale reports whether a file was changed since, so that Load would refuse it.
+func (p *Prepared) Stale() bool {
+	now, err := stat(p.file.paths)
+	return err != nil || !slices.EqualFunc(now, p.file.was, same)
+}
+
+// Load loads the model as it was prepared, smaller if the memory that was there has gone.
+// The errors are those of [Load].
+func (p *Prepared) Load(ctx context.Context) (*LoadedModel, error) {
+	template, err := newTemplate(p.name, p.headers[0].ChatTemplate(), p.opts.ChatTemplate)
+	if err != nil {
+		return nil, err
+	}
+	log := p.opts.logger()
+	var e *engine.Engine
+	plan, err := p.fit(ctx, func(plan *hardware.Plan) error {
+		opts := p.opts.engineOptions(plan)
+		opts.Files = p.file.was
+		e, err = engine.Load(ctx, p.file.path, opts)
+		return err
+	})
+	if err != nil {
+		return nil, wrapLoad(err)
+	}
+	m := newLoadedModel(&LoadedModel{name: p.name, path: p.file.path, plan: plan, opts: p.opts, engine: e, template: template, log: log})
+	m.vocabulary = sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) })
+	go m.vocabulary()
+	return m, nil
+}
+
+// Plan says how [Load] would load a model on a machine, and why so. It fetches the model if
+// that is missing, and nothing else; llama.cpp is not asked, so m says what devices there
+// are ([hardware.Detect] knows those of the libraries that are loaded). The error wraps a
+// [*hardware.FitError] if the model has no place in the memory that is free.
+func Plan(ctx context.Context, m hardware.Machine, ref string, opts *Options) (plan hardware.Plan, err error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	f, err := find(ctx, ref, opts)
+	if err != nil {
+		return plan, err
+	}
+	return opts.plan(f, m, calibrated(f.hub, m, f.model, opts.logger()))
+}
+
+// modelFile is what a model is loaded from.
+type modelFile struct {
+	path  string        // of a split model, of the first part
+	paths []string      // of all parts
+	was   []os.FileInfo // what they were as they were checked
+}
+
+// prepare plans for a machine, and makes the copy of the weights that the plan wants.
+func (o *Options) prepare(ctx context.Context, f *fetched, m hardware.Machine, kept *hardware.Calibration) (*Prepared, error) {
+	p := &Prepared{name: f.name, opts: *o, from: f, file: f.file, headers: f.headers, kept: kept}
+	var err error
+	if p.plan, err = o.plan(f, m, kept); err != nil {
+		return nil, err
+	}
+	if p.plan.Weights == 0 {
+		return p, nil
+	}
+	copied, err := copyWeights(ctx, f, p.plan.Weights, m.CPU.Threads())
+	switch {
 	case ctx.Err() != nil:
-		return nil, nil, context.Cause(ctx)
-	case err != nil && backend != "":
-		return nil, nil, wrapFetch(ErrBackend, err)
-	case err != nil && log != nil:
-		log.Warn("the GPU is not used", "err", err)
+		return nil, context.Cause(ctx)
+	case err != nil: // no reason to fail
+		o.logger().Warn("the model is used as it was shipped", "model", f.name, "err", err)
+		shipped := *o
+		shipped.AsShipped = true
+		if p.plan, err = shipped.plan(f, m, kept); err != nil {
+			return nil, err
+		}
+		return p, nil
 	}
-	return h, &checkedModel{m, was}, nil
+	p.file, p.headers = copied.file, copied.headers
+	return p, nil
+}
+
+// fetched is a model's files, which have passed the check, beside llama.cpp's libraries,
+// which are loaded.
+type fetched struct {
+	name    string // that it was asked for by
+	hub     *hub.Hub
+	libs    *hub.Libraries
+	model   *hub.Model
+	file    modelFile
+	headers []*gguf.File
+}
+
+// find gets a model's files and reads their headers.
+func find(ctx context.Context, ref string, o *Options) (f *fetched, err error) {
+	if err := o.validate(); err != nil {
+		return nil, wrap(ErrConfig, err)
+	}
+	f = &fetched{name: cmp.Or(ref, hub.DefaultModel)}
+	if f.hub, err = hub.New(o.Hub); err != nil {
+		return nil, wrap(ErrConfig, err)
+	}
+	if f.model, err = f.hub.Model(ctx, f.name); err != nil {
+		return nil, wrapFetch(ErrModelNotLoaded, err)
+	}
+	if err := f.read(); err != nil {
+		return nil, wrap(ErrModelNotLoaded, err)
+	}
+	return f, nil
+}
+
+// read notes what the model's files are now and reads their headers.
+func (f *fetched) read() (err error) {
+	if f.file, err = fileOf(f.model.Path, f.model.Paths); err != nil {
+		return err
+	}
+	_, f.headers, err = gguf.OpenParts(f.model.Path)
+	return err
+}
+
+// fetch finds a model, checks it and loads the libraries, but no GPU's backend.
+func fetch(ctx context.Context, ref string, o *Options) (f *fetched, err error) {
+	// The model comes first: an unknown name is then said before any download.
+	if f, err = find(ctx, ref, o); err != nil {
+		return nil, err
+	}
+	if f.libs, err = f.hub.Libraries(ctx); err != nil {
+		return nil, wrapFetch(ErrBackend, err)
+	}
+	if err := f.check(); err != nil {
+		return nil, wrap(ErrModelNotLoaded, err)
+	}
+	if o.Logger != nil {
+		llama.SetLogger(o.Logger)
+	}
+	if err := llama.Load(f.libs.Files); err != nil {
+		return nil, wrap(ErrBackend, err)
+	}
+	return f, nil
 }
 
 func (o *Options) validate() error {
@@ -207,27 +315,6 @@ func (o *Options) validate() error {
 		return fmt.Errorf("GPU layers %d is negative; 0 is as many as fit, and the backend %q none", o.GPULayers, hardware.BackendCPU)
 	}
 	return nil
-}
-
-// open loads a model file once the libraries are there.
-func open(ctx context.Context, name string, p prepared, opts *Options) (*LoadedModel, error) {
-	header, err := gguf.Open(p.path)
-	if err != nil {
-		return nil, wrap(ErrModelNotLoaded, err)
-	}
-	template, err := newTemplate(name, header.ChatTemplate(), opts.ChatTemplate)
-	if err != nil {
-		return nil, err
-	}
-	log := opts.logger()
-	e, plan, err := opts.loadEngine(ctx, p, log)
-	if err != nil {
-		return nil, wrapLoad(err)
-	}
-	m := newLoadedModel(&LoadedModel{name: name, path: p.path, plan: plan, opts: *opts, engine: e, template: template, log: log})
-	m.vocabulary = sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tokenizer{e.Vocab()}) })
-	go m.vocabulary()
-	return m, nil
 }
 
 // newLoadedModel adds what is made of an engine and a template, but for the vocabulary,

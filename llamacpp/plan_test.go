@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/internal/testmodel"
 	"github.com/cria-lm/cria/llama"
@@ -24,11 +24,15 @@ func TestPlan(t *testing.T) {
 	if m.GPULayers() != plan.GPULayers {
 		t.Errorf("%d layers on GPUs, planned %d", m.GPULayers(), plan.GPULayers)
 	}
-	again, err := Plan(t.Context(), testmodel.Model(t), &Options{Backend: hardware.BackendCPU, Threads: 3})
+	here, err := hardware.Detect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Plan(t.Context(), here, testmodel.Model(t), &Options{Backend: hardware.BackendCPU, Threads: 3})
 	if err != nil || again.Backend != hardware.BackendCPU || again.DecodeThreads != 3 {
 		t.Errorf("with what was asked for: %+v, %v", again, err)
 	}
-	if _, err := Plan(t.Context(), testmodel.Model(t), &Options{Backend: "abacus"}); !errors.Is(err, ErrConfig) {
+	if _, err := Plan(t.Context(), here, testmodel.Model(t), &Options{Backend: "abacus"}); !errors.Is(err, ErrConfig) {
 		t.Errorf("a backend that nobody has: %v", err)
 	}
 }
@@ -59,9 +63,14 @@ func TestEngineOptions(t *testing.T) {
 		o.Threads != plan.DecodeThreads || o.Slots != 2 || o.FlashAttention == nil || !*o.FlashAttention {
 		t.Errorf("on the GPU: %+v", o)
 	}
-	plan.Backend = hardware.BackendCPU
-	if o := (&Options{}).engineOptions(&plan); o.GPULayers != 0 || o.ContextLength != engine.DefaultContextLength || o.Threads != 0 {
-		t.Errorf("on the CPU: %+v", o)
+	cpu, err := plan.StepDown()
+	for err == nil && cpu.GPULayers > 0 {
+		cpu, err = cpu.StepDown()
+	}
+	cpu.KV = gguf.Q8_0
+	o = (&Options{Threads: 3}).engineOptions(&cpu)
+	if err != nil || o.GPULayers != 0 || o.ContextLength != cpu.ContextLength || o.KV != gguf.Q8_0 || o.Threads != cpu.DecodeThreads || !o.FixedThreads || o.WholeCache {
+		t.Errorf("on the CPU: %+v, %v", o, err)
 	}
 }
 
@@ -69,28 +78,47 @@ func TestEngineOptions(t *testing.T) {
 // nothing left to give up.
 func TestFit(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&out, nil))
+	f, err := fetch(t.Context(), testmodel.Model(t), &Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared := func(plan hardware.Plan) *Prepared {
+		out.Reset()
+		return &Prepared{name: "m", from: f, plan: plan, opts: Options{Logger: slog.New(slog.NewTextHandler(&out, nil))}}
+	}
 	memory := fmt.Errorf("llama: %w: no buffer", llama.ErrMemory)
-	first := gpuPlan(t)
+	here, err := hardware.Detect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := (&Options{}).plan(f, here, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tries := 0
-	plan, err := fit(first, log, func(p *hardware.Plan) error {
-		if tries++; tries < 6 {
+	plan, err := prepared(first).fit(t.Context(), func(p *hardware.Plan) error {
+		if tries++; tries < 4 {
 			return memory
 		}
 		return nil
 	})
-	if err != nil || plan.ContextLength >= first.ContextLength || plan.GPULayers >= first.GPULayers {
-		t.Errorf("after %d tries %d tokens and %d layers, %v", tries, plan.ContextLength, plan.GPULayers, err)
+	if err != nil || plan.ContextLength >= first.ContextLength || plan.Need.Total() >= first.Need.Total() {
+		t.Errorf("after %d tries %d tokens, %v", tries, plan.ContextLength, err)
 	}
-	if n := strings.Count(out.String(), "loaded smaller"); n != 5 {
+	if n := strings.Count(out.String(), "loaded smaller"); n != 3 {
 		t.Errorf("%d warnings:\n%s", n, out.String())
 	}
-	_, err = fit(first, log, func(*hardware.Plan) error { return memory })
+	_, err = prepared(first).fit(t.Context(), func(*hardware.Plan) error { return memory })
 	if !errors.Is(err, llama.ErrMemory) || !errors.As(err, new(*hardware.ExhaustedError)) {
 		t.Errorf("at the end: %v", err)
 	}
 	other := errors.New("other")
-	if _, err := fit(first, log, func(*hardware.Plan) error { return other }); err != other {
+	if _, err := prepared(first).fit(t.Context(), func(*hardware.Plan) error { return other }); err != other {
 		t.Errorf("another error: %v", err)
+	}
+	// A GPU that was there as the plan was made is not here: what is here is planned for.
+	plan, err = prepared(gpuPlan(t)).fit(t.Context(), func(p *hardware.Plan) error { return nil })
+	if err != nil || plan.GPULayers > 0 || !strings.Contains(out.String(), "loaded smaller") {
+		t.Errorf("without the GPU %d layers are on it, %v", plan.GPULayers, err)
 	}
 }

@@ -48,32 +48,35 @@ func (n need) all() Memory {
 	return all
 }
 
-// needs asks for the need of a model that is not in memory: its files may have changed
+// needs says what a model takes; the files of one that is not in memory may have changed
 // since it was.
 func (p *Pool[M]) needs(ctx context.Context, name string) (n need, err error) {
-	if n.own, err = p.needOf(ctx, name); err != nil || p.contexts == nil {
-		return n, err
+	if p.contexts != nil {
+		n.model, n.context = p.contexts.ContextOf(name)
 	}
-	if n.model, n.context = p.contexts.ContextOf(name); !n.context {
-		return n, nil
+	if n.context {
+		if other, ok := p.contexts.ContextOf(n.model); ok {
+			return n, &LoadError{name, fmt.Errorf("it is a context of %s, which is one of %s: name that instead", n.model, other)}
+		}
+		if n.models, err = p.needOf(ctx, n.model); err != nil {
+			return n, err
+		}
 	}
-	if other, ok := p.contexts.ContextOf(n.model); ok {
-		return n, &LoadError{name, fmt.Errorf("it is a context of %s, which is one of %s: name that instead", n.model, other)}
-	}
-	p.mu.Lock()
-	m := p.models[n.model]
-	failed := m != nil && m.failed()
-	p.mu.Unlock()
-	if m != nil && !failed { // what it takes may not be what it would take beside itself
-		n.models = m.need
-		return n, nil
-	}
-	n.models, err = p.needOf(ctx, n.model)
+	n.own, err = p.needOf(ctx, name)
 	return n, err
 }
 
+// needOf is what a model takes: that of one in memory is known.
 func (p *Pool[M]) needOf(ctx context.Context, name string) (Memory, error) {
-	need, err := p.source.Need(ctx, name)
+	p.mu.Lock()
+	m := p.models[name]
+	here := m != nil && !m.ending() && !m.failed()
+	room := Room{maps.Clone(p.opts.Budget), maps.Clone(p.used)}
+	p.mu.Unlock()
+	if here {
+		return m.need, nil
+	}
+	need, err := p.source.Need(ctx, name, room)
 	if err != nil {
 		return nil, &LoadError{name, err}
 	}

@@ -12,6 +12,12 @@ import (
 // Host is the name of the device whose memory is the machine's own.
 const Host = "CPU"
 
+// Room is what a pool has memory for. Neither is to be changed.
+type Room struct {
+	Budget Memory // devices that it does not name have no limit
+	Used   Memory // by models of the pool, which it can close
+}
+
 // Memory is a number of bytes by device. Devices have ggml's names: [Host], "Vulkan0".
 type Memory map[string]uint64
 

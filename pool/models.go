@@ -3,18 +3,19 @@ package pool
 import (
 	"context"
 	"errors"
-	"os"
+	"math"
 	"sync"
 
-	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
+	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
 
 // Models is the [ContextSource] of a pool of llama.cpp's models: names are those that
-// [llamacpp.Load] takes, and those of Contexts. What a model needs is what [llamacpp.Plan]
-// takes of GPUs and main memory, or, on the CPU, what is estimated from its header for the
-// whole cache that its context length allows. What a context needs is its cache and its
+// [llamacpp.Load] takes, and those of Contexts. How a model is loaded is planned once, when
+// it is first asked for, as if the pool had closed all others: what the plan takes of GPUs
+// and main memory is the model's need, and it is loaded so, or smaller where others than
+// the pool have taken the memory meanwhile. What a context needs is its cache and its
 // buffers, where its model is. LoRA adapters are not counted. The zero value loads with
 // the defaults. Its fields must not be changed once it is used.
 type Models struct {
@@ -27,107 +28,127 @@ type Models struct {
 	//	map[string]string{"classifier": "smollm2-135m-instruct"}
 	Contexts map[string]string
 
-	mu   sync.Mutex
-	last map[string]placed // where models were loaded last
+	mu    sync.Mutex
+	plans map[string]planned
 }
 
-// placed is a model's file, what it was then, and the plan that it was loaded by.
-type placed struct {
-	path string
-	was  os.FileInfo
-	plan hardware.Plan
+// planned is a model that was prepared, and how it was loaded last, or will be.
+type planned struct {
+	*llamacpp.Prepared
+	plan    hardware.Plan
+	smaller bool // than prepared, since the memory had gone
 }
 
-// stays reports whether the file is the same still.
-func (p *placed) stays() bool {
-	now, err := os.Stat(p.path)
-	return err == nil && os.SameFile(p.was, now) && p.was.Size() == now.Size() && p.was.ModTime().Equal(now.ModTime())
+func (m *Models) options(name string) *llamacpp.Options {
+	if m.Options == nil {
+		return nil
+	}
+	return m.Options(name)
 }
 
-func (m *Models) options(name string) llamacpp.Options {
-	if m.Options != nil {
-		if o := m.Options(name); o != nil {
-			return *o
+// Budget returns what models may take of this machine as it is now: all that is free of
+// each device that they would be planned for, but what is left to others. It fetches what
+// is missing of llama.cpp's libraries. hubOptions are where they come from; nil is the
+// default.
+func Budget(ctx context.Context, hubOptions *hub.Options) (Memory, error) {
+	m, err := llamacpp.Machine(ctx, hubOptions)
+	if err != nil {
+		return nil, err
+	}
+	budget := Memory{Host: m.HostRoom()}
+	for _, d := range m.Devices {
+		if d.Kind == hardware.KindGPU || d.Kind == hardware.KindIGPU {
+			budget[d.Name] = d.Room()
 		}
 	}
-	return llamacpp.Options{}
+	return budget, nil
 }
 
 // Need implements [Source]. It fetches what is missing of the model. Of a model whose
 // architecture the estimate does not know it is a guess.
-func (m *Models) Need(ctx context.Context, name string) (Memory, error) {
-	if model, ok := m.ContextOf(name); ok {
-		return m.contextNeed(ctx, name, model)
-	}
-	o := m.options(name)
-	plan, path, err := plan(ctx, name, &o)
-	if err != nil {
-		return nil, err
-	}
-	if plan.GPULayers > 0 {
-		return planned(plan), nil
-	}
-	paths, err := gguf.Parts(path)
-	if err != nil {
-		return nil, err
-	}
-	files := make([]*gguf.File, len(paths))
-	for i, p := range paths {
-		if files[i], err = gguf.Open(p); err != nil {
-			return nil, err
+func (m *Models) Need(ctx context.Context, name string, room Room) (Memory, error) {
+	model, isContext := m.ContextOf(name)
+	if !isContext {
+		p, err := m.prepare(ctx, name, room, false)
+		if fit := (*hardware.FitError)(nil); errors.As(err, &fit) && fit.Need > room.limitOf(Host) {
+			return Memory{Host: fit.Need}, nil // which the pool refuses
 		}
-	}
-	e, err := hardware.EstimateMemory(files[0], hardware.EstimateOptions{
-		ContextLength: 4 * o.ContextLength, // what package engine's cache grows to
-	}, files[1:]...)
-	if err != nil && !errors.As(err, new(*hardware.ArchitectureError)) {
-		return nil, err
-	}
-	return Memory{Host: e.Host()}, nil
-}
-
-// contextNeed is what a context of a model takes, where that was loaded last, or, if its
-// file is another by now, would be loaded. With the model in memory a new plan would say where there is room beside it.
-func (m *Models) contextNeed(ctx context.Context, name, model string) (Memory, error) {
-	own := m.options(name)
-	m.mu.Lock()
-	last, ok := m.last[model]
-	m.mu.Unlock()
-	if ok && last.stays() {
-		context, err := llamacpp.PlanContext(last.path, last.plan, &own)
 		if err != nil {
 			return nil, err
 		}
-		return planned(context), nil
+		return planNeed(p.plan), nil
 	}
-	o := m.options(model)
-	now, path, err := plan(ctx, model, &o)
+	p, err := m.prepare(ctx, model, room, true)
 	if err != nil {
 		return nil, err
 	}
-	context, err := llamacpp.PlanContext(path, now, &own)
+	plan, err := p.PlanContext(p.plan, m.options(name))
 	if err != nil {
 		return nil, err
 	}
-	return planned(context), nil
+	return planNeed(plan), nil
 }
 
-// plan returns how a model would be loaded now, and its file. One that does not fit is on
-// the CPU, for which the pool makes room.
-func plan(ctx context.Context, name string, o *llamacpp.Options) (plan hardware.Plan, path string, err error) {
-	plan, err = llamacpp.Plan(ctx, name, o)
-	if errors.As(err, new(*hardware.FitError)) {
-		plan, err = hardware.Plan{Backend: hardware.BackendCPU}, nil
+// prepare plans a model, unless that was done and its files are still the same. One that
+// was loaded smaller than planned is planned anew, unless it is for a context of it.
+func (m *Models) prepare(ctx context.Context, name string, room Room, context bool) (p planned, err error) {
+	m.mu.Lock()
+	p, known := m.plans[name]
+	m.mu.Unlock()
+	if known && !p.Stale() && (context || !p.smaller) {
+		return p, nil
 	}
-	if err != nil {
-		return plan, "", err
+	o := llamacpp.Options{}
+	if of := m.options(name); of != nil {
+		o = *of
 	}
-	path, err = llamacpp.Prepare(ctx, name, o)
-	return plan, path, err
+	if o.ContextLength == 0 {
+		o.ContextLength = hardware.WorkingContext
+	}
+	if p.Prepared, err = llamacpp.PrepareIn(ctx, name, &o, room.limit); err != nil {
+		return planned{}, err
+	}
+	p.plan, p.smaller = p.Prepared.Plan(), false
+	m.note(name, p)
+	return p, nil
 }
 
-// planned is the memory that a plan takes.
-func planned(plan hardware.Plan) Memory {
+func (m *Models) note(name string, p planned) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.plans == nil {
+		m.plans = map[string]planned{}
+	}
+	m.plans[name] = p
+}
+
+// limit makes the memory of a machine that of a pool with no models in it: what is free
+// and what its models hold, but no more than its budget. A device without a budget is as
+// it is.
+func (r Room) limit(m *hardware.Machine) {
+	for i := range m.Devices {
+		d := &m.Devices[i]
+		if budget, ok := r.Budget[d.Name]; ok {
+			d.Free = min(d.Free+r.Used[d.Name], d.Total)
+			d.Most = min(budget, d.Free)
+		}
+	}
+	if budget, ok := r.Budget[Host]; ok {
+		m.Memory.Reclaim(r.Used[Host])
+		m.Memory.Most = budget
+	}
+}
+
+// limitOf is the budget of a device; all, if it has none.
+func (r Room) limitOf(device string) uint64 {
+	if budget, ok := r.Budget[device]; ok {
+		return budget
+	}
+	return math.MaxUint64
+}
+
+// planNeed is the memory that a plan takes.
+func planNeed(plan hardware.Plan) Memory {
 	need := Memory{Host: plan.Need.Host}
 	for i, device := range plan.Devices {
 		need[device] = plan.Need.Devices[i]
@@ -137,20 +158,17 @@ func planned(plan hardware.Plan) Memory {
 
 // Load implements [Source].
 func (m *Models) Load(ctx context.Context, name string) (*llamacpp.LoadedModel, error) {
-	o := m.options(name)
-	model, err := llamacpp.Load(ctx, name, &o)
+	p, err := m.prepare(ctx, name, Room{}, false) // [Models.Need] has done that
 	if err != nil {
 		return nil, err
 	}
-	was, err := os.Stat(model.Path())
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.last == nil {
-		m.last = map[string]placed{}
+	model, err := p.Prepared.Load(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if delete(m.last, name); err == nil {
-		m.last[name] = placed{model.Path(), was, model.Plan()}
-	}
+	p.plan = model.Plan()
+	p.smaller = p.plan.Need.Total() != p.Prepared.Plan().Need.Total()
+	m.note(name, p)
 	return model, nil
 }
 
@@ -162,6 +180,5 @@ func (m *Models) ContextOf(name string) (model string, ok bool) {
 
 // NewContext implements [ContextSource].
 func (m *Models) NewContext(ctx context.Context, name string, model *llamacpp.LoadedModel) (*llamacpp.LoadedModel, error) {
-	o := m.options(name)
-	return model.NewContext(ctx, &o)
+	return model.NewContext(ctx, m.options(name))
 }

@@ -21,10 +21,6 @@ func TestContextNeedOfChangedFile(t *testing.T) {
 	if err := synth.Write(t.Context(), path, testmodel.Model(t), synth.Shape{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	was, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	onGPU := hardware.Plan{
 		Backend: hardware.BackendVulkan, Devices: []string{"Vulkan0"}, GPULayers: 1, Split: []float32{1},
 		KV: gguf.F16, BatchSize: hardware.GPUBatch, MicroBatch: hardware.MicroBatch, FlashAttention: hardware.FlashOn,
@@ -32,15 +28,20 @@ func TestContextNeedOfChangedFile(t *testing.T) {
 	m := &Models{
 		Contexts: map[string]string{"chat": path},
 		Options:  func(string) *llamacpp.Options { return &llamacpp.Options{Backend: hardware.BackendCPU} },
-		last:     map[string]placed{path: {path, was, onGPU}},
 	}
-	if need, err := m.Need(t.Context(), "chat"); err != nil || need["Vulkan0"] == 0 {
+	if need, err := m.Need(t.Context(), path, Room{}); err != nil || need["Vulkan0"] != 0 || need[Host] == 0 {
+		t.Errorf("the model: %v, %v", need, err)
+	}
+	p := m.plans[path]
+	p.plan = onGPU
+	m.note(path, p)
+	if need, err := m.Need(t.Context(), "chat", Room{}); err != nil || need["Vulkan0"] == 0 {
 		t.Errorf("where its model is: %v, %v", need, err)
 	}
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if need, err := m.Need(t.Context(), "chat"); err != nil || need["Vulkan0"] != 0 || need[Host] == 0 {
+	if need, err := m.Need(t.Context(), "chat", Room{}); err != nil || need["Vulkan0"] != 0 || need[Host] == 0 {
 		t.Errorf("where its model would be: %v, %v", need, err)
 	}
 }

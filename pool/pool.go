@@ -21,8 +21,9 @@ const DefaultPatience = time.Second
 
 // Source says what models there are and loads them. It is safe for concurrent use.
 type Source[M io.Closer] interface {
-	// Need returns what memory a model takes, before it is loaded.
-	Need(ctx context.Context, name string) (Memory, error)
+	// Need returns what memory a model takes, before it is loaded. The room that the pool
+	// has may say where it goes.
+	Need(ctx context.Context, name string, room Room) (Memory, error)
 
 	// Load loads a model. If it fails, or ctx ends, it leaves nothing behind. A model that
 	// may stop serving by itself says so by a method Err() error, which is not to wait: it is

@@ -55,7 +55,7 @@ func needOf(name string) int {
 	return n
 }
 
-func (s *fakes) Need(_ context.Context, name string) (Memory, error) {
+func (s *fakes) Need(_ context.Context, name string, _ Room) (Memory, error) {
 	if name == "unknown" {
 		return nil, errors.New("nobody has it")
 	}

@@ -28,11 +28,13 @@ func newDoctor(g *globals) *cobra.Command {
 		Long: `Doctor says what cria has to work with: libraries, CPU, GPUs, memory, cache and
 models, and for what is missing what to do about it. Then it says how a model (the
 default one, or that of --model) would be loaded here: backend, layers on GPUs, context,
-threads, and why each is so. It fetches nothing. The exit code is 3 if libraries that are
+threads, and why each is so, with --backend and the like as cria run would. It fetches
+nothing. The exit code is 3 if libraries that are
 there cannot be used.
 
-With --calibrate it measures how fast the model runs with several numbers of threads, and
-keeps that for this machine and model. With --json it prints what it knows of the machine,
+With --calibrate it measures how fast the model runs with each backend that is here and
+with several numbers of threads, and keeps that for this machine and model: cria run then
+loads the model so. Nothing else should run meanwhile. With --json it prints what it knows of the machine,
 which --machine takes in this one's place, here or elsewhere.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,6 +50,7 @@ which --machine takes in this one's place, here or elsewhere.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&d.model, "model", "m", hub.DefaultModel, "model to plan for")
+	d.place.add(flags)
 	flags.BoolVar(&d.calibrate, "calibrate", false, "measure how fast the model runs, and keep that")
 	flags.BoolVar(&d.json, "json", false, "print the machine as JSON, and nothing else")
 	flags.StringVar(&d.recorded, "machine", "", "file with what --json printed: say what would be said there")
@@ -60,6 +63,7 @@ type doctor struct {
 	*globals
 	hub       *hub.Hub
 	model     string
+	place     placeFlags
 	calibrate bool
 	json      bool
 	recorded  string
@@ -77,6 +81,9 @@ func (d *doctor) advise(format string, args ...any) {
 }
 
 func (d *doctor) run(ctx context.Context) error {
+	if err := d.place.validate(); err != nil {
+		return usageError{err}
+	}
 	switch {
 	case d.calibrate && (d.json || d.recorded != "") || d.json && d.recorded != "":
 		return usageError{errors.New("--calibrate, --json and --machine are three things: give one of them")}
@@ -99,6 +106,11 @@ func (d *doctor) examine(ctx context.Context) error {
 	d.clients()
 	d.models()
 	unusable := d.libraries(ctx)
+	if d.calibrate {
+		if err := d.measure(ctx); err != nil {
+			return err
+		}
+	}
 	machine, err := hardware.Detect(ctx)
 	if err != nil {
 		return err

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"time"
 
-	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
-	"github.com/cria-lm/cria/llama"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 // machine tells what the machine has and lacks.
@@ -57,27 +54,17 @@ func (d *doctor) explainRecorded(ctx context.Context) error {
 
 // plan says how the model would be loaded on a machine.
 func (d *doctor) plan(ctx context.Context, m hardware.Machine) error {
-	model, err := d.hub.Model(ctx, d.model)
-	if errors.Is(err, hub.ErrOffline) && !d.calibrate {
+	opts := d.options()
+	plan, err := llamacpp.Plan(ctx, m, d.model, opts)
+	switch {
+	case errors.Is(err, hub.ErrOffline):
 		d.found("plan", "none: %s is not in the cache", d.model)
 		return nil
-	}
-	if err != nil {
-		return unavailableError{err}
-	}
-	shape, err := readShape(d.model, model.Paths)
-	if err != nil {
-		return unavailableError{err}
-	}
-	request, err := d.calibration(ctx, m, model, shape)
-	if err != nil {
-		return err
-	}
-	plan, err := hardware.Choose(m, shape.model, shape.needs, request)
-	if err != nil {
-		d.found("plan", "none for %s", d.model)
-		d.advise("%v", err)
+	case errors.As(err, new(*hardware.FitError)) || errors.As(err, new(*hardware.RequestError)):
+		d.found("plan", "none for %s: %v", d.model, err)
 		return nil
+	case err != nil:
+		return unavailableError{err}
 	}
 	d.found("plan", "for %s", d.model)
 	for _, f := range plan.Facts() {
@@ -86,61 +73,10 @@ func (d *doctor) plan(ctx context.Context, m hardware.Machine) error {
 	return nil
 }
 
-// A shape is what of a model a plan is made from.
-type shape struct {
-	model hardware.Model
-	needs hardware.Needs
-}
-
-func readShape(name string, paths []string) (shape, error) {
-	var headers []*gguf.File
-	for _, path := range paths {
-		header, err := gguf.Open(path)
-		if err != nil {
-			return shape{}, err
-		}
-		headers = append(headers, header)
-	}
-	needs, err := hardware.EstimatedNeeds(headers[0], headers[1:]...)
-	if err != nil {
-		return shape{}, err
-	}
-	return shape{hardware.ModelOf(name, headers...), needs}, nil
-}
-
-// calibration returns what was measured, after measuring if that was asked for.
-func (d *doctor) calibration(ctx context.Context, m hardware.Machine, model *hub.Model, s shape) (*hardware.Request, error) {
-	if d.recorded != "" {
-		return nil, nil
-	}
-	release := ""
-	if info, ok := llama.Loaded(); ok {
-		release = info.Version
-	}
-	if d.calibrate {
-		return d.measure(ctx, m, model, s, release)
-	}
-	kept, err := hardware.ReadCalibration(d.hub.CacheDir(), m, modelKey(model), release)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		d.found("calibration", "none; cria doctor --calibrate measures")
-		return nil, nil
-	case err != nil:
-		d.found("calibration", "%v", err)
-		return nil, nil
-	}
-	d.found("calibration", "of %s", kept.Made.Format(time.DateOnly))
-	return &hardware.Request{Calibration: kept}, nil
-}
-
-// modelKey names a model's bytes, as far as is cheap.
-func modelKey(m *hub.Model) string {
-	if m.Digest != "" {
-		return m.Digest
-	}
-	info, err := os.Stat(m.Path)
-	if err != nil {
-		return m.Path
-	}
-	return fmt.Sprintf("%s %d %s", m.Path, m.Size, info.ModTime().UTC().Format(time.RFC3339Nano))
+// options are those that cria run would have, but nothing is fetched.
+func (d *doctor) options() *llamacpp.Options {
+	o := d.place.options()
+	o.Hub, o.Logger = d.hubOptions(), d.logger()
+	o.Hub.Offline = true
+	return o
 }

@@ -83,7 +83,7 @@ func TestDoctorCalibrates(t *testing.T) {
 	libraries := filepath.Dir(testmodel.Libraries(t).Llama)
 	args := []string{"doctor", "--model", model, "--cache-dir", t.TempDir(), "--llama-dir", libraries}
 	_, out, _ := criaRun(t, "", args...)
-	if !strings.Contains(lineOf(out, "calibration"), "none") || strings.Contains(out, "measured") {
+	if !strings.Contains(lineOf(out, "  calibration"), "none") || strings.Contains(out, "tokens/s") {
 		t.Errorf("before: %s", out)
 	}
 	code, out, stderr := criaRun(t, "", append(args, "--calibrate")...)
@@ -94,7 +94,7 @@ func TestDoctorCalibrates(t *testing.T) {
 		t.Errorf("progress %q", stderr)
 	}
 	_, again, _ := criaRun(t, "", args...)
-	if !strings.Contains(lineOf(again, "calibration"), "of 20") || lineOf(again, "  threads") != lineOf(out, "  threads") {
+	if !strings.Contains(lineOf(again, "  calibration"), "calibration 20") || lineOf(again, "  threads") != lineOf(out, "  threads") {
 		t.Errorf("after: %s", again)
 	}
 }

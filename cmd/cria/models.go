@@ -102,7 +102,7 @@ func listCatalog(w io.Writer, h *hub.Hub) error {
 		if c.License.MustAccept {
 			licence += " (to be accepted)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", c.Name, mark, c.Kind, cardSize(c), humanize.IBytes(uint64(c.Memory)), c.ContextLength, licence, c.Description)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", c.Name, mark, c.Capabilities[0], cardSize(c), humanize.IBytes(uint64(c.Memory)), c.ContextLength, licence, c.Description)
 	}
 	return t.Flush()
 }

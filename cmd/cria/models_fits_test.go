@@ -1,9 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/internal/testmodel"
 	"github.com/cria-lm/cria/llama"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 func linuxWith(free uint64, devices ...hardware.Device) hardware.Machine {
@@ -23,25 +23,32 @@ func vulkan(free uint64) hardware.Device {
 }
 
 func TestFitting(t *testing.T) {
-	cards := candidates(hub.Catalog(), nil)
+	empty, err := hub.New(&hub.Options{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cards, err := llamacpp.KnownModels(empty)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := fmt.Sprintf("%[1]d of %[1]d models fit, 0 do not: ", len(cards))
 	none := fmt.Sprintf("0 of %[1]d models fit, %[1]d do not: ", len(cards))
 	withGPU := linuxWith(32 << 30)
 	withGPU.GPUs = []hardware.GPU{{Vendor: hardware.NVIDIA}}
 	for name, tt := range map[string]struct {
 		machine hardware.Machine
-		list    []candidate
+		list    []llamacpp.Known
 		want    []string
 		not     []string
 	}{
 		"all fit": {linuxWith(32 << 30), cards,
 			[]string{"NAME  ", "qwen3-4b  ", "CPU", all + "32 GiB of memory free\n"},
-			[]string{"Vulkan", "left to other programs", "cria doctor"}},
+			[]string{"Vulkan", "cria doctor"}},
 		"the small ones fit": {linuxWith(1536 << 20), cards,
-			[]string{"smollm2-135m-instruct  ", "gemma-3-270m  ", " do not: 1.5 GiB of memory free, of which 1.0 GiB is left to other programs\n"},
+			[]string{"smollm2-135m-instruct  ", "gemma-3-270m  ", " do not: 1.5 GiB of memory free\n"},
 			[]string{"qwen3-4b", "smollm2-1.7b"}},
-		"nothing fits": {linuxWith(512 << 20), cards,
-			[]string{none + "512 MiB of memory free, of which 512 MiB is left"},
+		"nothing fits": {linuxWith(128 << 20), cards,
+			[]string{none + "128 MiB of memory free"},
 			[]string{"NAME", "smollm"}},
 		"on a GPU": {linuxWith(1536<<20, vulkan(8<<30)), cards,
 			[]string{"qwen3-4b  ", "Vulkan", all, "; 8.0 GiB free on Vulkan0\n"},
@@ -52,7 +59,7 @@ func TestFitting(t *testing.T) {
 			[]string{"the GPU cannot be used yet, cria doctor says why"}, []string{"Vulkan"}},
 		"unknown memory": {hardware.Machine{}, cards,
 			[]string{all + "the system does not say how much memory is free\n"}, nil},
-		"a file that is no model": {linuxWith(32 << 30), candidates(nil, []hub.CachedModel{{Refs: []string{"hf:a/b/c.gguf"}, Paths: []string{write(t, "c.gguf", "<html>")}}}),
+		"a file that is no model": {linuxWith(32 << 30), []llamacpp.Known{{Name: "hf:a/b/c.gguf", Err: errors.New("not a whole GGUF file")}},
 			[]string{"not known of hf:a/b/c.gguf: ", "not a whole GGUF file", "0 of 0 models fit"}, []string{"NAME"}},
 	} {
 		var out strings.Builder
@@ -69,60 +76,6 @@ func TestFitting(t *testing.T) {
 				t.Errorf("%s: %q is in\n%s", name, not, out.String())
 			}
 		}
-	}
-}
-
-// What is in the cache is listed once: under its card's name, or else its own.
-func TestFittingFromTheCache(t *testing.T) {
-	path := testmodel.Model(t)
-	digest := strings.Repeat("a", 64)
-	for _, ref := range []string{hub.DefaultModel, "hf:a/b/c.gguf"} {
-		list := candidates(hub.Catalog(), []hub.CachedModel{{Refs: []string{ref}, Paths: []string{path}, Digest: digest}})
-		var cached []candidate
-		for _, c := range list {
-			if c.cached {
-				cached = append(cached, c)
-			}
-		}
-		if len(cached) != 1 || cached[0].name != ref || cached[0].model.Layers != 30 || cached[0].err != nil {
-			t.Errorf("%s: got %+v", ref, cached)
-		}
-	}
-}
-
-// The cards say what the headers of the models that are here say.
-func TestCardsAgreeWithHeaders(t *testing.T) {
-	testmodel.Model(t)
-	if runtime.GOARCH == "arm64" {
-		t.Skip("embeddings that are the output matrix too are stored twice there")
-	}
-	h, err := hub.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	models, err := h.Models()
-	if err != nil {
-		t.Fatal(err)
-	}
-	compared := 0
-	for _, m := range models {
-		for _, ref := range m.Refs {
-			card, err := h.Card(ref)
-			if err != nil || card.Sources[0].SHA256 != m.Digest {
-				continue
-			}
-			compared++
-			c := ofHeader(ref, m.Paths)
-			if c.err != nil || math.Abs(float64(card.Memory)-float64(c.memory)) > 0.1*float64(c.memory) {
-				t.Errorf("%s: its card says %d bytes, its header %d (%v)", ref, card.Memory, c.memory, c.err)
-			}
-			if c.model.ContextLength != card.ContextLength {
-				t.Errorf("%s: its card says %d tokens, its header %d", ref, card.ContextLength, c.model.ContextLength)
-			}
-		}
-	}
-	if compared == 0 {
-		t.Error("no model was compared")
 	}
 }
 

@@ -15,17 +15,19 @@ import (
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 func newModelsShow(g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Print all that is known of a model of the catalogue",
+		Short: "Print all that is known of a model of the catalogue or the cache",
 		Long: `Show prints the card of a model of the catalogue: what it is good for, its chat
 template, size and context, the memory it takes, its licence and whether that has to be
 accepted before it is fetched, its sources with their digests, and where it is in the
-cache. Nothing is fetched.
+cache. Of a model of the cache that is not of the catalogue it prints what its file says.
+Nothing is fetched.
 
 The memory is that of a context of 4096 tokens on the CPU: weights, cache and buffers. It
 is an estimate; of a model in the cache the file's header is asked. A chat template's kind
@@ -45,7 +47,7 @@ template looks at.`,
 			if err != nil {
 				return err
 			}
-			s, err := showCard(h, args[0])
+			s, err := showModel(h, args[0])
 			if err != nil {
 				return err
 			}
@@ -74,64 +76,98 @@ func completeCards() (names []string) {
 	return names
 }
 
-// shownCard is a card and what of its model is in the cache.
-type shownCard struct {
-	hub.Card
+// shownModel is a card and what of its model is in the cache.
+type shownModel struct {
+	*hub.Card
 	Cached *shownFile `json:"cached,omitempty"`
+	name   string
 }
 
-// shownFile is a card's model in the cache.
+// shownFile is a model in the cache.
 type shownFile struct {
+	Refs      []string  `json:"refs"`
+	Source    string    `json:"source"`
 	Paths     []string  `json:"paths"`
 	SHA256    string    `json:"sha256"`
 	Checked   hub.Trust `json:"checked"` // how the digest was
 	Fetched   time.Time `json:"fetched"`
-	Memory    uint64    `json:"memory,omitempty"`    // as the card's, from the header
-	Templates []scanned `json:"templates,omitempty"` // the model's own
-	Error     string    `json:"error,omitempty"`     // why the header cannot be read
+	Copies    []copied  `json:"copies,omitempty"`
+	Memory    uint64    `json:"memory,omitempty"`         // as the card's, from the header
+	Context   int       `json:"context_length,omitempty"` // that it was trained with
+	Templates []scanned `json:"templates,omitempty"`      // the model's own
+	Error     string    `json:"error,omitempty"`          // why the header cannot be read
 }
 
-func showCard(h *hub.Hub, name string) (shownCard, error) {
-	card, err := h.Card(name)
+// copied is a copy that is loaded in the model's place.
+type copied struct {
+	Kind   string `json:"kind"`
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// showModel finds a model of the catalogue, or one of the cache by a name it was fetched by.
+func showModel(h *hub.Hub, name string) (s shownModel, err error) {
+	known, err := llamacpp.KnownModels(h)
 	if err != nil {
-		return shownCard{}, err
+		return s, err
 	}
-	models, err := h.Models()
-	if err != nil {
-		return shownCard{}, err
+	i := slices.IndexFunc(known, func(k llamacpp.Known) bool {
+		return strings.EqualFold(k.Name, name) || k.Cached != nil && slices.Contains(k.Cached.Refs, name)
+	})
+	if i < 0 {
+		_, err := h.Card(name)
+		return s, err
 	}
-	s := shownCard{Card: card}
-	if i := slices.IndexFunc(models, func(m hub.CachedModel) bool { return slices.Contains(m.Refs, card.Name) }); i >= 0 {
-		s.Cached = showFile(card.Name, models[i])
+	s = shownModel{Card: known[i].Card, name: known[i].Name}
+	if known[i].Cached != nil {
+		s.Cached = showFile(&known[i])
 	}
 	return s, nil
 }
 
-func showFile(name string, m hub.CachedModel) *shownFile {
-	s := &shownFile{Paths: m.Paths, SHA256: m.Digest, Checked: m.Trust, Fetched: m.Fetched}
-	f, err := gguf.Open(m.Paths[0])
+func showFile(k *llamacpp.Known) *shownFile {
+	m := k.Cached
+	s := &shownFile{Refs: m.Refs, Source: m.Source, Paths: m.Paths, SHA256: m.Digest, Checked: m.Trust, Fetched: m.Fetched, Memory: k.Memory, Context: k.TrainedContext()}
+	for _, c := range m.Copies {
+		s.Copies = append(s.Copies, copied{c.Kind, c.Path, c.Digest})
+	}
+	err := k.Err
+	if err == nil {
+		var f *gguf.File
+		if f, err = gguf.Open(m.Paths[0]); err == nil {
+			s.Templates = scanTemplates(f.ChatTemplates())
+		}
+	}
 	if err != nil {
 		s.Error = err.Error()
-		return s
-	}
-	s.Templates = scanTemplates(f.ChatTemplates())
-	c := ofHeader(name, m.Paths)
-	s.Memory = c.memory
-	if c.err != nil {
-		s.Error = c.err.Error()
 	}
 	return s
 }
 
-func (s *shownCard) print(w io.Writer) error {
+func (s *shownModel) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(what, format string, args ...any) {
 		fmt.Fprintln(t, what+"\t"+oneLine(fmt.Sprintf(format, args...)))
 	}
-	row("name", "%s", s.Name)
+	row("name", "%s", s.name)
+	if s.Card != nil {
+		s.printCard(row)
+	} else if s.Cached.Error == "" {
+		row("context", "%s tokens", humanize.Comma(int64(s.Cached.Context)))
+		row("memory", "%s", s.memory())
+	}
+	if s.Cached == nil {
+		row("in the cache", "no; cria pull %s fetches it", s.name)
+	} else {
+		s.Cached.print(row)
+	}
+	return t.Flush()
+}
+
+func (s *shownModel) printCard(row func(what, format string, args ...any)) {
 	row("description", "%s", s.Description)
 	row("good for", "%s", strings.Join(s.Strengths, ", "))
-	row("kind", "%s", s.Kind)
+	row("capabilities", "%s", strings.Join(s.Capabilities, ", "))
 	row("chat template", "%s", s.ChatTemplate)
 	row("parameters", "%s", humanize.Comma(s.Parameters))
 	row("quantization", "%s", s.Quantization)
@@ -146,19 +182,16 @@ func (s *shownCard) print(w io.Writer) error {
 		row("source", "%s", source.Ref)
 		row("", "%s", sourceText(source))
 	}
-	if s.Cached == nil {
-		row("in the cache", "no; cria pull %s fetches it", s.Name)
-	} else {
-		s.Cached.print(row)
-	}
-	return t.Flush()
 }
 
 // memory says what the model takes, by its header if it is there.
-func (s *shownCard) memory() string {
-	bytes, by := uint64(s.Memory), "about "
-	if s.Cached != nil && s.Cached.Memory > 0 {
-		bytes, by = s.Cached.Memory, ""
+func (s *shownModel) memory() string {
+	bytes, by := uint64(0), ""
+	if s.Cached != nil {
+		bytes = s.Cached.Memory
+	}
+	if bytes == 0 {
+		bytes, by = uint64(s.Card.Memory), "about "
 	}
 	return fmt.Sprintf("%s%s at a context of %s tokens on the CPU", by, humanize.IBytes(bytes), humanize.Comma(hardware.WorkingContext))
 }
@@ -180,7 +213,11 @@ func sourceText(s hub.Source) string {
 // print says where the file is and what template it has.
 func (f *shownFile) print(row func(what, format string, args ...any)) {
 	row("in the cache", "%s", strings.Join(f.Paths, ", "))
-	row("", "sha256 %s (%s), fetched %s", f.SHA256, f.Checked, f.Fetched.Format(time.DateOnly))
+	row("", "sha256 %s (%s), fetched %s from %s", f.SHA256, f.Checked, f.Fetched.Format(time.DateOnly), f.Source)
+	for _, c := range f.Copies {
+		row("on the CPU", "a copy as %s is loaded, which computes prompts faster (--as-shipped: not): %s", c.Kind, c.Path)
+		row("", "sha256 %s", c.SHA256)
+	}
 	if f.Error != "" {
 		row("", "cannot be read: %s", f.Error)
 		return

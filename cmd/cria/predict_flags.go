@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cria-lm/cria"
-	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
@@ -21,6 +19,7 @@ type predictFlags struct {
 	constraint constraintFlags
 	choice     choiceFlags
 	lora       loraFlags
+	place      placeFlags
 
 	model        string
 	instructions string
@@ -29,18 +28,13 @@ type predictFlags struct {
 	think        int
 	format       string
 
-	chatTemplate  string
-	contextLength int
-	slots         int
-	threads       int
-	backend       string
-	gpuLayers     int
-	asShipped     bool
-	maxTokens     int
-	closeOnLimit  bool
-	sampling      cria.Sampling
-	seed          uint32
-	cache         string
+	chatTemplate string
+	slots        int
+	maxTokens    int
+	closeOnLimit bool
+	sampling     cria.Sampling
+	seed         uint32
+	cache        string
 }
 
 // add declares the flags, with a default policy for the cache of replies. It takes the
@@ -57,11 +51,7 @@ func (f *predictFlags) add(cmd *cobra.Command, cache cria.CachePolicy) {
 	f.choice.add(flags)
 	f.lora.add(flags)
 	flags.StringVar(&f.chatTemplate, "chat-template", "", "chat template to use instead of the model's own: its text, the name of a built-in one, or \"none\"")
-	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: up to 4096, as the model allows)")
-	flags.StringVar(&f.backend, "backend", "", "what computes: cpu, vulkan, cuda or metal (default: the GPU that is here, else the CPU; see cria doctor)")
-	flags.IntVar(&f.gpuLayers, "gpu-layers", 0, "most layers to put on GPUs, the output counted as one (default: as many as fit)")
-	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
-	flags.BoolVar(&f.asShipped, "as-shipped", false, "load the model's own file, not the copy that computes faster here (see cria models --help)")
+	f.place.add(flags)
 	flags.IntVar(&f.maxTokens, "max-tokens", llamacpp.DefaultMaxTokens, "tokens to generate at most")
 	flags.BoolVar(&f.closeOnLimit, "close-on-limit", false, "end an output in time, as its type allows, before the tokens run out")
 	flags.Float64Var(&f.sampling.Temperature, "temperature", 0, "0 always takes the most probable token")
@@ -124,14 +114,9 @@ func (f *predictFlags) validate(sig *cria.Signature) error {
 		return fmt.Errorf("--max-tokens %d must be more than 0", f.maxTokens)
 	case f.think < 0:
 		return fmt.Errorf("--think %d is negative", f.think)
-	case f.contextLength < 0:
-		return fmt.Errorf("--context-length %d is negative", f.contextLength)
-	case f.gpuLayers < 0:
-		return fmt.Errorf("--gpu-layers %d is negative; --backend cpu puts none there", f.gpuLayers)
-	case f.backend != "" && !slices.Contains(hardware.Backends, hardware.Backend(f.backend)):
-		return fmt.Errorf("--backend %q is not known; there are %v", f.backend, hardware.Backends)
-	case f.threads < 0:
-		return fmt.Errorf("--threads %d is negative", f.threads)
+	}
+	if err := f.place.validate(); err != nil {
+		return err
 	}
 	if err := f.sampling.Validate(); err != nil {
 		return err
@@ -174,18 +159,9 @@ func (f *predictFlags) load(ctx context.Context) (*llamacpp.LoadedModel, error) 
 	if err != nil {
 		return nil, err
 	}
-	return llamacpp.Load(ctx, f.model, &llamacpp.Options{
-		Hub:           f.hubOptions(),
-		ContextLength: f.contextLength,
-		Threads:       f.threads,
-		Backend:       hardware.Backend(f.backend),
-		GPULayers:     f.gpuLayers,
-		LoRAs:         loras,
-		AsShipped:     f.asShipped,
-		Slots:         f.slots,
-		ChatTemplate:  f.chatTemplate,
-		Logger:        f.logger(),
-	})
+	o := f.place.options()
+	o.Hub, o.LoRAs, o.Slots, o.ChatTemplate, o.Logger = f.hubOptions(), loras, f.slots, f.chatTemplate, f.logger()
+	return llamacpp.Load(ctx, f.model, o)
 }
 
 // completeModels offers the names of the catalogue and of the cache.

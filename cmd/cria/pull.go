@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
@@ -57,7 +59,8 @@ func (g *globals) pull(ctx context.Context, h *hub.Hub, refs []string) error {
 		return unavailableError{err}
 	}
 	for _, ref := range refs {
-		if _, err := llamacpp.Prepare(ctx, ref, &llamacpp.Options{Hub: g.hubOptions(), Logger: g.logger()}); err != nil {
+		_, err := llamacpp.Prepare(ctx, ref, &llamacpp.Options{Hub: g.hubOptions(), Logger: g.logger()})
+		if err != nil && !errors.As(err, new(*hardware.FitError)) { // there may be room for it later
 			return err
 		}
 	}
