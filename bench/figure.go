@@ -26,6 +26,7 @@ var topics = []topic{
 	{"engine", "all figures of the engine", figures, false},
 	{"structure", "all figures of constrained outputs", structureFigures, false},
 	{"pool", "all figures of loading models and of changing between them", poolFigures, false},
+	{"hardware", "all figures of GPUs; they need no peers", hardwareFigures, true},
 	{"overhead", "all figures of the programming model, of which one needs a model", overheadFigures, true},
 }
 

@@ -1,6 +1,7 @@
 package hardware
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -75,7 +76,7 @@ func (m Machine) carries(b Backend) bool {
 	case BackendVulkan:
 		return m.OS != "darwin" && slices.ContainsFunc(m.GPUs, func(g GPU) bool { return m.vulkanAdvice(g) == nil })
 	case BackendCUDA:
-		return slices.ContainsFunc(m.GPUs, func(g GPU) bool { return g.Vendor == NVIDIA && m.driverAdvice(g) == nil }) && m.cudaAdvice() == nil
+		return m.usableNVIDIA() && m.cudaAdvice() == nil
 	}
 	return b == BackendCPU
 }
@@ -253,8 +254,7 @@ func (m Machine) notLoaded(b Backend, g GPU) Advice {
 // missingCUDA is for NVIDIA's GPUs that this process may use, once Vulkan has what it
 // needs: it may be faster there.
 func (m Machine) missingCUDA() []Advice {
-	usable := slices.ContainsFunc(m.GPUs, func(g GPU) bool { return g.Vendor == NVIDIA && m.driverAdvice(g) == nil })
-	if !usable || m.Shows(BackendCUDA) {
+	if !m.usableNVIDIA() || m.Shows(BackendCUDA) {
 		return nil
 	}
 	a := m.cudaAdvice()
@@ -265,7 +265,13 @@ func (m Machine) missingCUDA() []Advice {
 	return []Advice{*a}
 }
 
-// cudaAdvice says what CUDA lacks first, nil for nothing.
+// usableNVIDIA reports whether the kernel lets this process use a GPU of NVIDIA.
+func (m Machine) usableNVIDIA() bool {
+	return slices.ContainsFunc(m.GPUs, func(g GPU) bool { return g.Vendor == NVIDIA && m.driverAdvice(g) == nil })
+}
+
+// cudaAdvice says what CUDA lacks first, nil for nothing. What it lacks for one GPU it lacks
+// altogether, since a backend shows all.
 func (m Machine) cudaAdvice() *Advice {
 	libs := librariesOf(m.OS)
 	if !m.Drivers.Has(libs.cuda) {
@@ -275,6 +281,19 @@ func (m Machine) cudaAdvice() *Advice {
 	if branch := m.Drivers.branch(); branch != 0 && branch < cudaDriver {
 		return &Advice{Backend: BackendCUDA, Problem: fmt.Sprintf("NVIDIA's driver %s is too old for CUDA %s", m.Drivers.NVIDIA, cudaRelease),
 			Do: fmt.Sprintf("install driver %d or newer", cudaDriver)}
+	}
+	for _, g := range m.GPUs {
+		if g.Vendor != NVIDIA {
+			continue
+		}
+		switch code, branch := cudaCodeOf(g), m.Drivers.branch(); {
+		case code == noCode:
+			return &Advice{Backend: BackendCUDA, Problem: g.here() + ", for which CUDA " + cudaRelease + " has no code any more",
+				Do: "use Vulkan, or name a build of llama.cpp for it (--llama-dir)"}
+		case code == translated && branch < cudaTranslatingDriver:
+			return &Advice{Backend: BackendCUDA, Problem: fmt.Sprintf("%s, whose code for CUDA the driver has to translate, which NVIDIA's driver %s is too old for", g.here(), cmp.Or(m.Drivers.NVIDIA, "of unknown version")),
+				Do: fmt.Sprintf("install driver %d or newer, or name a build of llama.cpp for it (--llama-dir)", cudaTranslatingDriver)}
+		}
 	}
 	if m.Drivers.Has(libs.runtime...) {
 		return nil

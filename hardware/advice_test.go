@@ -8,7 +8,7 @@ import (
 
 // ready is a Linux machine whose GPU has all it needs but llama.cpp's libraries.
 func ready(v Vendor) Machine {
-	g := GPU{Vendor: v, Address: "0000:01:00.0", ID: "10de:2335", Driver: "nvidia", Nodes: []DevNode{{"/dev/nvidia0", true}}}
+	g := GPU{Vendor: v, Address: "0000:01:00.0", ID: "10de:2684", Driver: "nvidia", Nodes: []DevNode{{"/dev/nvidia0", true}}}
 	if v != NVIDIA {
 		g.Driver, g.Nodes = kernelDriver[v], []DevNode{{"/dev/dri/renderD128", true}}
 	}
@@ -36,7 +36,7 @@ func TestMissing(t *testing.T) {
 		backends string
 	}{
 		"no GPU":              {NVIDIA, func(m *Machine) { m.GPUs = nil }, nil, "[cpu]"},
-		"not loaded":          {NVIDIA, func(m *Machine) {}, []string{"an NVIDIA GPU 10de:2335 is here with all that Vulkan needs"}, "[vulkan cuda cpu]"},
+		"not loaded":          {NVIDIA, func(m *Machine) {}, []string{"an NVIDIA GPU 10de:2684 is here with all that Vulkan needs"}, "[vulkan cuda cpu]"},
 		"seen":                {NVIDIA, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU}} }, nil, "[vulkan cuda cpu]"},
 		"seen by its address": {AMD, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU, ID: "0000:01:00.0"}} }, nil, "[vulkan cpu]"},
 		"seen in a sandbox": {NVIDIA, func(m *Machine) {
@@ -44,7 +44,7 @@ func TestMissing(t *testing.T) {
 			m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU, ID: "0000:01:00.0"}}
 		}, nil, "[vulkan cuda cpu]"},
 		"another one is seen":  {AMD, func(m *Machine) { m.Devices = []Device{{Backend: BackendVulkan, Kind: KindIGPU, ID: "0000:00:02.0"}} }, []string{"shows no device for it"}, "[vulkan cpu]"},
-		"no loader":            {AMD, func(m *Machine) { m.Drivers.drop("libvulkan.so.1") }, []string{"an AMD GPU 10de:2335 is here, but libvulkan.so.1, Vulkan's loader, is not: install libvulkan1 (Debian"}, "[cpu]"},
+		"no loader":            {AMD, func(m *Machine) { m.Drivers.drop("libvulkan.so.1") }, []string{"an AMD GPU 10de:2684 is here, but libvulkan.so.1, Vulkan's loader, is not: install libvulkan1 (Debian"}, "[cpu]"},
 		"no loader on Windows": {AMD, func(m *Machine) { m.OS = "windows"; m.Drivers = Drivers{} }, []string{"vulkan-1.dll, Vulkan's loader, is not: install the newest driver"}, "[cpu]"},
 		"no Vulkan driver":     {Intel, func(m *Machine) { m.Drivers.Vulkan = nil }, []string{"no Vulkan driver for it is: install mesa-vulkan-drivers"}, "[cpu]"},
 		"another's driver":     {Arm, func(m *Machine) { m.Drivers.Vulkan[0].Vendor = "" }, []string{"no Vulkan driver for it is: install mesa"}, "[cpu]"},
@@ -72,7 +72,7 @@ func TestMissing(t *testing.T) {
 		}, nil, "[vulkan cuda cpu]"},
 		"one of two": {NVIDIA, func(m *Machine) {
 			m.Devices = []Device{{Backend: BackendVulkan, Kind: KindGPU, ID: m.GPUs[0].Address}}
-			m.GPUs = append(m.GPUs, GPU{Vendor: NVIDIA, Driver: "nvidia", Address: "0000:02:00.0"})
+			m.GPUs = append(m.GPUs, GPU{Vendor: NVIDIA, ID: "10de:2684", Driver: "nvidia", Address: "0000:02:00.0"})
 		}, []string{"this process is not given it"}, "[vulkan cuda cpu]"},
 		"a Mac":          {Apple, func(m *Machine) { m.OS = "darwin" }, []string{"with all that Metal needs"}, "[metal cpu]"},
 		"a Mac of Intel": {Apple, func(m *Machine) { m.OS, m.GPUs = "darwin", nil }, nil, "[cpu]"},
@@ -84,7 +84,11 @@ func TestMissing(t *testing.T) {
 			m.Drivers.drop("libcublas.so.13")
 			m.Drivers.Libraries = append(m.Drivers.Libraries, Library{"libcudart.so.12", ""}, Library{"libcublas.so.12", ""})
 		}, []string{"shows no device", "lacks the runtime of its release 13 (libcudart.so.13 and libcublas.so.13); that of another does not do; if you want it, install CUDA 13's runtime"}, "[vulkan cpu]"},
-		"version unknown": {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "" }, []string{"shows no device"}, "[vulkan cuda cpu]"},
+		"code to translate":  {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "10de:2335" }, []string{"shows no device", "which NVIDIA's driver 580.10 is too old for; if you want it, install driver 590 or newer"}, "[vulkan cpu]"},
+		"code translated":    {NVIDIA, func(m *Machine) { m.GPUs[0].ID, m.Drivers.NVIDIA = "10de:2335", "590.44" }, []string{"shows no device"}, "[vulkan cuda cpu]"},
+		"generation unknown": {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "" }, []string{"shows no device", "has to translate"}, "[vulkan cpu]"},
+		"too old a GPU":      {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "10de:1b06" }, []string{"shows no device", "for which CUDA 13 has no code any more; if you want it, use Vulkan"}, "[vulkan cpu]"},
+		"version unknown":    {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "" }, []string{"shows no device"}, "[vulkan cuda cpu]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := ready(tt.vendor)
@@ -113,8 +117,8 @@ func TestMissing(t *testing.T) {
 func TestMissingOfTrees(t *testing.T) {
 	for name, want := range map[string][]string{
 		"laptop-hybrid": {"this user may not open /dev/dri/renderD128"},
-		"two-h200":      {"with all that Vulkan needs", "/dev/nvidia* is missing"},
-		"sandbox-h200":  {"libvulkan.so.1, Vulkan's loader, is not", "libEGL.so.1, which", "set VK_DRIVER_FILES=/usr/local/nvidia/", "libcudart.so.13"},
+		"two-h200":      {"with all that Vulkan needs", "/dev/nvidia* is missing", "install driver 590 or newer"},
+		"sandbox-h200":  {"libvulkan.so.1, Vulkan's loader, is not", "libEGL.so.1, which", "set VK_DRIVER_FILES=/usr/local/nvidia/", "install driver 590 or newer"},
 		"amd":           {"libvulkan.so.1, Vulkan's loader, is not"},
 		"container-v2":  nil,
 	} {

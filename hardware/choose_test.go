@@ -44,7 +44,7 @@ func TestChoose(t *testing.T) {
 		"CPU": {cpu, model8B, Request{}, "cpu 0/33 [] context 65536 cache 65536 F16 threads 8/8 batch 512/512 auto", "no GPU is here"},
 		"GPU": {gpu, model8B, Request{}, "vulkan 33/33 [Vulkan0] context 32768 cache 32768 F16 threads 4/4 batch 2048/512 auto", "all fit into what is free (22 GiB)"},
 		"not the whole model": {gpuMachine(BackendVulkan, KindGPU, 4*gib), model8B, Request{},
-			"vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 auto", "no more fit into what is free on Vulkan0 (3.7 GiB); the CPU computes"},
+			"vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 on", "no more fit into what is free on Vulkan0 (3.7 GiB); the CPU computes"},
 		"not a layer": {gpuMachine(BackendVulkan, KindGPU, gib/2), model8B, Request{},
 			"cpu 0/33 [] context 65536 cache 65536 F16 threads 8/8 batch 512/512 auto", "not one layer fits into what is free on Vulkan0 (471 MiB)"},
 		"one of two GPUs": {gpuMachine(BackendVulkan, KindGPU, 8*gib, 24*gib), model8B, Request{},
@@ -56,7 +56,7 @@ func TestChoose(t *testing.T) {
 		"Vulkan before CUDA":  {gpu.with(cuda), model8B, Request{}, "vulkan 33/33 [Vulkan0] context 32768 cache 32768 F16 threads 4/4 batch 2048/512 auto", "CUDA is here too"},
 		"CUDA asked for":      {gpu.with(cuda), model8B, Request{Backend: BackendCUDA}, "cuda 33/33 [CUDA0] context 32768 cache 32768 F16 threads 4/4 batch 2048/512 auto", "CUDA: it was asked for"},
 		"CPU asked for":       {gpu, model8B, Request{Backend: BackendCPU}, "cpu 0/33 [] context 65536 cache 65536 F16 threads 8/8 batch 512/512 auto", "CPU: it was asked for"},
-		"no more layers":      {gpu, model8B, Request{GPULayers: 10}, "vulkan 10/33 [Vulkan0] context 32768 cache 32768 F16 threads 8/8 batch 2048/512 auto", "no more were asked for"},
+		"no more layers":      {gpu, model8B, Request{GPULayers: 10}, "vulkan 10/33 [Vulkan0] context 32768 cache 32768 F16 threads 8/8 batch 2048/512 on", "no more were asked for"},
 		"discrete before own": {gpu.with(igpu), model8B, Request{}, "vulkan 33/33 [Vulkan0] context 32768 cache 32768 F16 threads 4/4 batch 2048/512 auto", "all fit into what is free"},
 		"the host's memory": {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 16 * gib, Available: 8 * gib}}.with(igpu), model8B, Request{},
 			"vulkan 33/33 [IGPU] context 8192 cache 8192 F16 threads 4/4 batch 2048/512 auto", "all fit"},
@@ -68,8 +68,8 @@ func TestChoose(t *testing.T) {
 		"Q8_0 asked for":            {gpu, model135M, Request{KV: gguf.Q8_0}, "vulkan 31/31 [Vulkan0] context 8192 cache 16384 Q8_0 threads 4/4 batch 2048/512 on", "Q8_0: it was asked for"},
 		"a shorter context":         {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 8 * gib, Available: 64 * gib / 10}}, model8B, Request{}, "cpu 0/33 [] context 2048 cache 2048 F16 threads 8/8 batch 512/512 auto", "there is no memory for more"},
 		"little is free":            {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 4 * gib, Available: 9 * gib / 10}}, model135M, Request{}, "cpu 0/31 [] context 1024 cache 1024 F16 threads 8/4 batch 512/512 auto", "nearly all that is free"},
-		"a budget":                  {budgeted, model8B, Request{}, "vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 auto", "no more fit into what is free on Vulkan0 (3.7 GiB)"},
-		"measured, not all layers":  {gpuMachine(BackendVulkan, KindGPU, 4*gib), model8B, Request{Calibration: &Calibration{Measurements: []Measurement{measured(5000, 90, BackendVulkan, 4), measured(60, 8, BackendCPU, 8)}}}, "vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 auto", "one for each core"},
+		"a budget":                  {budgeted, model8B, Request{}, "vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 on", "no more fit into what is free on Vulkan0 (3.7 GiB)"},
+		"measured, not all layers":  {gpuMachine(BackendVulkan, KindGPU, 4*gib), model8B, Request{Calibration: &Calibration{Measurements: []Measurement{measured(5000, 90, BackendVulkan, 4), measured(60, 8, BackendCPU, 8)}}}, "vulkan 20/33 [Vulkan0] context 4096 cache 4096 F16 threads 8/8 batch 2048/512 on", "one for each core"},
 		"few tokens of training":    {cpu, newTestModel("short", 12, 512, 1e8, 768), Request{}, "cpu 0/13 [] context 512 cache 2048 F16 threads 8/4 batch 512/512 auto", "so many the model was trained with"},
 		"training unknown":          {cpu, newTestModel("unknown", 12, 0, 1e9, 768), Request{}, "cpu 0/13 [] context 4096 cache 16384 F16 threads 8/8 batch 512/512 auto", "does not say"},
 		"few threads for output":    {cpu, model135M, Request{}, "cpu 0/31 [] context 8192 cache 16384 F16 threads 8/4 batch 512/512 auto", "138 MiB of weights are too little work for more"},
@@ -140,12 +140,44 @@ func checkPlan(t *testing.T, m Machine, p Plan) {
 	}
 }
 
+// Attention is computed in one pass where the backend has a kernel for its heads, and where
+// the CPU has layers too that is not left to llama.cpp.
+func TestFlashAttention(t *testing.T) {
+	for name, tt := range map[string]struct {
+		backend    Backend
+		key, value int
+		layers     int // of 33
+		asked      FlashAttention
+		want       FlashAttention
+	}{
+		"all layers":          {BackendVulkan, 128, 128, 33, "", FlashAuto},
+		"some layers":         {BackendVulkan, 128, 128, 10, "", FlashOn},
+		"some, not wanted":    {BackendVulkan, 128, 128, 10, FlashOff, FlashOff},
+		"odd heads":           {BackendVulkan, 100, 100, 33, "", FlashOff},
+		"CUDA":                {BackendCUDA, 256, 256, 33, FlashAuto, FlashAuto},
+		"CUDA without kernel": {BackendCUDA, 160, 160, 33, "", FlashOff},
+		"CUDA, unequal":       {BackendCUDA, 128, 64, 33, "", FlashOff},
+		"CUDA, DeepSeek":      {BackendCUDA, 576, 512, 33, "", FlashAuto},
+		"heads unknown":       {BackendCUDA, 0, 0, 33, "", FlashAuto},
+		"Metal":               {BackendMetal, 192, 192, 33, "", FlashAuto},
+		"CPU":                 {BackendCPU, 100, 100, 0, "", FlashAuto},
+	} {
+		m := model8B
+		m.KeySize, m.ValueSize = tt.key, tt.value
+		p, err := Choose(gpuMachine(tt.backend, KindGPU, 24*gib), m.Model, m.needs, &Request{Backend: tt.backend, GPULayers: tt.layers, FlashAttention: tt.asked})
+		if err != nil || p.FlashAttention != tt.want || p.GPULayers != tt.layers {
+			t.Errorf("%s: %q with %d layers, %v", name, p.FlashAttention, p.GPULayers, err)
+		}
+	}
+}
+
 func TestChooseRefuses(t *testing.T) {
 	cpu := gpuMachine(BackendVulkan, KindGPU)
 	small := Machine{OS: "linux", Memory: Memory{Total: 4 * gib, Available: 3 * gib}}
 	odd := model135M
 	odd.QuantizedKV = false
 	noRuntime := readMachine(t, "gpu-ready")
+	noRuntime.Drivers.NVIDIA = "590.44"
 	noRuntime.Drivers.drop("libcudart.so.13")
 	for name, tt := range map[string]struct {
 		machine Machine

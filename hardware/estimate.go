@@ -223,8 +223,8 @@ func (n *network) compute(s setting) Placed {
 		largest = max(largest, n.layers[i].largest)
 	}
 	s.hostLayers = 0
-	size.Device = max(size.Device, n.reserve(s).Device) + largest
-	return size
+	all := n.reserve(s)
+	return Placed{Host: min(size.Host, all.Host), Device: max(size.Device, all.Device) + largest}
 }
 
 // reserve is the size of the buffers of the graph.

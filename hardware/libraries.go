@@ -2,6 +2,7 @@ package hardware
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -20,6 +21,38 @@ const (
 	cudaRelease = "13"
 	cudaDriver  = 580
 )
+
+// The CUDA backend that is fetched is built by release 13.1 and has machine code for some
+// generations of GPUs only; for others it has a code that the driver translates, if it is of
+// that release or newer, and that ends the process at the first computation if it is not
+// (seen with an H200 and driver 580). Older ones than Turing it has nothing for.
+const cudaTranslatingDriver = 590
+
+// cudaCode says what the fetched backend has for a generation of GPUs.
+type cudaCode int
+
+const (
+	noCode cudaCode = iota
+	translated
+	machineCode
+)
+
+// cudaCodeOf knows a GPU's generation by the first byte of its number on PCI. One that is
+// not known is taken for one whose code is translated.
+func cudaCodeOf(g GPU) cudaCode {
+	_, device, ok := strings.Cut(g.ID, ":")
+	n, err := strconv.ParseUint(device, 16, 16)
+	if !ok || err != nil {
+		return translated
+	}
+	switch family := n >> 8; {
+	case family < 0x1e:
+		return noCode // Pascal, Volta and before
+	case family == 0x22 || family >= 0x24 && family <= 0x28 || family >= 0x2b:
+		return machineCode // Ampere but for GA100, Ada, Blackwell but for GB100: 8.6, 8.9, 12.x
+	}
+	return translated // Turing, GA100, Hopper, GB100: 7.5, 8.0, 9.0, 10.0
+}
 
 // librariesOf says what backends need on a system.
 func librariesOf(goos string) sharedLibraries {

@@ -13,6 +13,9 @@ type Model struct {
 	ContextLength int    `json:"context_length"` // tokens it was trained to see at once; 0: unknown
 	Size          uint64 `json:"size"`           // bytes of its weights
 	Read          uint64 `json:"read,omitempty"` // bytes of them that a token is computed with, where experts are chosen; 0: all
+	// KeySize and ValueSize are those of an attention head; 0: unknown.
+	KeySize   int `json:"key_size,omitempty"`
+	ValueSize int `json:"value_size,omitempty"`
 	// QuantizedKV is whether keys and values can be cached in blocks of 32: the size of
 	// an attention head is a multiple of that.
 	QuantizedKV bool `json:"quantized_kv,omitempty"`
@@ -34,9 +37,9 @@ func ModelOf(name string, parts ...*gguf.File) Model {
 	}
 	f := parts[0]
 	m.Layers, m.ContextLength = f.BlockCount(), f.ContextLength()
-	key, value := headSizes(f)
+	m.KeySize, m.ValueSize = headSizes(f)
 	block, _ := gguf.Q8_0.Block()
-	m.QuantizedKV = key > 0 && key%block == 0 && value%block == 0
+	m.QuantizedKV = m.KeySize > 0 && m.KeySize%block == 0 && m.ValueSize%block == 0
 	if len(parts) == 1 {
 		m.copyOf(f)
 	}

@@ -39,7 +39,7 @@ func tensor(name string, n uint64) gguf.TensorData {
 
 func TestModelOf(t *testing.T) {
 	f := smallHeader(t, nil, tensor("token_embd.weight", 256), tensor("blk.0.a", 100))
-	want := Model{Name: "m", Layers: 2, ContextLength: 2048, Size: 356 * 4, QuantizedKV: true}
+	want := Model{Name: "m", Layers: 2, ContextLength: 2048, Size: 356 * 4, KeySize: 32, ValueSize: 32, QuantizedKV: true}
 	if d := cmp.Diff(want, ModelOf("m", f)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}

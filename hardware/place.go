@@ -98,17 +98,15 @@ func (c *choice) microBatches(p *Plan) []int {
 	return list
 }
 
+// sameRoom is by how many bytes the room of two GPUs may differ and still count as the same,
+// so that small things that others have on one of them do not decide.
+const sameRoom = 1 << 30
+
 // devices are the GPUs of a backend, the one with the most room first.
 func (c *choice) devices(b Backend) []Device {
 	list := slices.Clone(c.machine.gpuDevices(b))
 	slices.SortStableFunc(list, func(a, b Device) int {
-		switch {
-		case a.Room() > b.Room():
-			return -1
-		case a.Room() < b.Room():
-			return 1
-		}
-		return 0
+		return cmp.Compare(b.Room()/sameRoom, a.Room()/sameRoom)
 	})
 	return list[:min(len(list), maxSplit)]
 }
@@ -129,6 +127,9 @@ func atMost(n, limit uint64) uint64 {
 func (c *choice) fitLayers(p *Plan, devices []Device, layers int, kv gguf.TensorType) bool {
 	for n := 1; n <= min(len(devices), layers); n++ {
 		p.GPULayers, p.KV = layers, kv
+		if p.FlashAttention = c.flash(p); p.FlashAttention == FlashOff && kv != gguf.F16 {
+			return false
+		}
 		p.Devices, p.Split = nil, nil
 		sum := 0.0
 		for _, d := range devices[:n] {
@@ -242,6 +243,7 @@ func (c *choice) onHost(p *Plan) error {
 // toHost takes a plan off all devices.
 func (p *Plan) toHost(c *choice) {
 	p.Backend, p.GPULayers, p.Devices, p.Split = BackendCPU, 0, nil, nil
+	p.FlashAttention = c.flash(p)
 	c.batch(p, CPUBatch)
 }
 
@@ -402,8 +404,12 @@ func (c *choice) explainTypes(p *Plan) {
 	case p.KV == gguf.Q8_0:
 		p.FlashAttention = FlashOn
 		p.because("flash attention", string(FlashOn), "values of Q8_0 need it")
-	case c.req.FlashAttention != "":
+	case c.req.FlashAttention != "" && c.req.FlashAttention != FlashAuto:
 		p.because("flash attention", string(p.FlashAttention), "it was asked for")
+	case p.FlashAttention == FlashOff:
+		p.because("flash attention", string(FlashOff), "%s has no kernel for attention heads of %d", p.Backend.Title(), c.model.KeySize)
+	case p.FlashAttention == FlashOn:
+		p.because("flash attention", string(FlashOn), "llama.cpp gives it up where the CPU has layers, unless it is told")
 	default:
 		p.because("flash attention", string(p.FlashAttention), "llama.cpp uses it where the device can")
 	}

@@ -58,7 +58,7 @@ func (r *roughModel) need(p Placement) Need {
 		n.Devices[p.deviceOf(i-first)] += take
 	}
 	for i := range n.Devices {
-		n.Devices[i] += compute + deviceReserve
+		n.Devices[i] += compute + DeviceReserve
 	}
 	return n
 }

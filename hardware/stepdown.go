@@ -61,7 +61,9 @@ func (c *choice) fewerLayers(p *Plan) error {
 		p.Reasons = slices.DeleteFunc(p.Reasons, func(r Reason) bool { return r.Choice == "layers" })
 		c.explainTypes(p)
 	} else {
+		p.FlashAttention = c.flash(p)
 		p.because("layers", p.layersText(), "%s did not fit when the model was loaded", before)
+		c.explainTypes(p)
 	}
 	c.threads(p)
 	return nil

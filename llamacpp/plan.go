@@ -17,9 +17,12 @@ func (o *Options) plan(f *fetched, m hardware.Machine, kept *hardware.Calibratio
 		return plan, wrap(ErrModelNotLoaded, err)
 	}
 	model := hardware.ModelOf(f.name, f.headers...)
+	if !f.copies() {
+		model.Copy, model.CopySize = 0, 0
+	}
 	request := &hardware.Request{
 		Backend: o.Backend, GPULayers: o.GPULayers, ContextLength: o.ContextLength, Threads: o.Threads, Calibration: kept,
-		AsShipped: o.AsShipped || !f.copies(), BatchSize: o.batch, MicroBatch: o.batch,
+		AsShipped: o.AsShipped, BatchSize: o.batch, MicroBatch: o.batch,
 	}
 	if model.ContextLength > 0 { // of more than it was trained with, package engine takes that
 		request.ContextLength = min(request.ContextLength, model.ContextLength)
