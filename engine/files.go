@@ -43,13 +43,21 @@ func openFiles(paths []string) (files modelFiles, err error) {
 		}
 	}()
 	for _, path := range paths {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return files, err
+		case info.IsDir():
+			return files, fmt.Errorf("%s is a folder; name the .gguf file in it", path)
+		case !info.Mode().IsRegular(): // opening a pipe would wait for its other end
+			return files, fmt.Errorf("%s is not a regular file", path)
+		}
 		file, err := os.Open(path)
 		if err != nil {
 			return files, err
 		}
 		files.open = append(files.open, file)
-		info, err := file.Stat()
-		if err != nil {
+		if info, err = file.Stat(); err != nil {
 			return files, err
 		}
 		files.infos = append(files.infos, info)

@@ -65,17 +65,27 @@ func loadAdapters(w *weights, paths map[string]string) (all adapters, err error)
 }
 
 func loadAdapter(model *llama.Model, base []*gguf.File, path string) (*adapter, error) {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return nil, err
-	}
 	files, err := openFiles([]string{path})
 	if err != nil {
 		return nil, err
 	}
 	defer files.close() // llama.cpp copies the weights
-	if err := gguf.CheckLoRA(f, base...); err != nil {
+	return newAdapter(model, base, files)
+}
+
+// newAdapter loads an adapter from its open file. The header that is checked is that file's,
+// whatever has its name by now, and llama.cpp, which opens the name, must have met it there.
+func newAdapter(model *llama.Model, base []*gguf.File, files modelFiles) (*adapter, error) {
+	header, err := files.header(0)
+	if err != nil {
+		return nil, err
+	}
+	path := files.paths[0]
+	if err := gguf.CheckLoRA(header, base...); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := files.stayed(); err != nil { // what llama.cpp would open is not what was checked
+		return nil, err
 	}
 	lora, err := llama.LoadLoRA(model, path)
 	if err != nil {

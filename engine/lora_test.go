@@ -397,6 +397,7 @@ func (l *loraTest) errors(t *testing.T) {
 			t.Errorf("%s: %v, want %q in it", name, err, tt.want)
 		}
 	}
+	l.replaced(t, e)
 	var option *OptionError
 	if _, err := Load(t.Context(), l.base, &Options{LoRAs: map[string]string{"": l.a}}); !errors.As(err, &option) {
 		t.Errorf("an adapter without a name: %v", err)
@@ -412,6 +413,54 @@ func (l *loraTest) errors(t *testing.T) {
 		t.Error("an adapter that makes logits infinite has an output")
 	}
 	l.check(t, together(t, wild, l.requests(t, wild, 1, 20, 5)))
+}
+
+// An adapter is checked by the file that is opened first, and not loaded from another that
+// has taken its place since.
+func (l *loraTest) replaced(t *testing.T, e *Engine) {
+	base, err := e.weights.headers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := fileOf(t, l.a)
+	bad := l.changed(t, float32(math.NaN()), nil)
+	for _, tt := range []struct {
+		name          string
+		first, second []byte
+		changed       bool // else the first is refused for what it is
+	}{
+		{"a good one by another good one", good, fileOf(t, l.b), true},
+		{"a good one by a bad one", good, bad, true},
+		{"a bad one by a good one", bad, good, false},
+	} {
+		dir := t.TempDir()
+		path, next := filepath.Join(dir, "adapter"), filepath.Join(dir, "next")
+		for path, data := range map[string][]byte{path: tt.first, next: tt.second} {
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files, err := openFiles([]string{path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaceErr := os.Rename(next, path)
+		if replaceErr == nil {
+			_, err = newAdapter(e.weights.model, base, files)
+		}
+		files.close()
+		if replaceErr != nil { // Windows does not have files replaced that are open
+			return
+		}
+		var changed *FileChangedError
+		var refused *gguf.LoRAError
+		if errors.As(err, &changed) != tt.changed || errors.As(err, &refused) == tt.changed {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if _, err := openFiles([]string{t.TempDir()}); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder: %v", err)
+	}
 }
 
 func fileOf(t *testing.T, path string) []byte {
