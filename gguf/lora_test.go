@@ -12,17 +12,21 @@ import (
 // loraBase is a model with a matrix, a vector, experts and an output matrix of its own.
 func loraBase(t *testing.T, change func([]TensorData) []TensorData) *File {
 	t.Helper()
-	tensors := []TensorData{
+	tensors := loraBaseTensors()
+	if change != nil {
+		tensors = change(tensors)
+	}
+	return readBack(t, []KeyValue{{"general.architecture", "llama"}}, tensors)
+}
+
+func loraBaseTensors() []TensorData {
+	return []TensorData{
 		{Name: "token_embd.weight", Dims: []uint64{64, 100}},
 		{Name: "blk.0.attn_q.weight", Dims: []uint64{64, 32}},
 		{Name: "blk.0.attn_norm.weight", Dims: []uint64{64}},
 		{Name: "blk.0.ffn_up_exps.weight", Dims: []uint64{64, 128, 3}},
 		{Name: "output.weight", Dims: []uint64{64, 100}},
 	}
-	if change != nil {
-		tensors = change(tensors)
-	}
-	return readBack(t, []KeyValue{{"general.architecture", "llama"}}, tensors)
 }
 
 func readBack(t *testing.T, metadata []KeyValue, tensors []TensorData) *File {
