@@ -35,20 +35,55 @@ type vocabulary struct {
 // else, for [Write] to take: models are then of some ten kilobytes, and load in a moment.
 // Every text can be tokenized, if not well.
 func WriteVocabulary(path, kind string) error {
+	v, err := newVocabulary(kind)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(path, func(f *os.File) error { return gguf.Write(f, v.metadata(), nil) })
+}
+
+// Vocabulary returns the keys of such a tokenizer with as many tokens as a published model
+// has: there are others that no text has behind it. Pre says how text is cut before a BPE
+// tokenizer. Beside the kinds of [Vocabularies] there is "gemma4", of which no text is
+// made here.
+func Vocabulary(kind, pre string, size int) ([]gguf.KeyValue, error) {
+	v, err := newVocabulary(kind)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(v.tokens); i < size; i++ {
+		v.add(normalToken, fmt.Sprintf("<more %d>", i))
+	}
+	if len(v.tokens) != size {
+		return nil, fmt.Errorf("a vocabulary of kind %s has %d tokens at least, not %d", kind, len(v.tokens), size)
+	}
+	all := slices.DeleteFunc(v.metadata(), func(kv gguf.KeyValue) bool { return kv.Key == keyPre })
+	if pre != "" {
+		all = append(all, gguf.KeyValue{Key: keyPre, Value: pre})
+	}
+	return all, nil
+}
+
+const keyPre = "tokenizer.ggml.pre"
+
+func newVocabulary(kind string) (*vocabulary, error) {
 	v := &vocabulary{kind: kind}
 	switch kind {
 	case "gpt2":
 		v.bytePairs()
 	case "llama":
 		v.sentencePieces()
+	case "gemma4": // byte pairs of texts that are written as sentence pieces are
+		v.sentencePieces()
+		v.more = append(v.more, gguf.KeyValue{Key: "tokenizer.ggml.merges", Value: []string{"▁ t", "h e", "▁t he", "i n"}})
 	case "bert":
 		v.wordPieces()
 	case "t5":
 		v.unigrams()
 	default:
-		return fmt.Errorf("vocabulary %q is not known; there are %s", kind, join(Vocabularies))
+		return nil, fmt.Errorf("vocabulary %q is not known; there are %s", kind, join(Vocabularies))
 	}
-	return atomicfile.Replace(path, func(f *os.File) error { return gguf.Write(f, v.metadata(), nil) })
+	return v, nil
 }
 
 func (v *vocabulary) metadata() []gguf.KeyValue {
@@ -89,7 +124,7 @@ func (v *vocabulary) bytePairs() {
 	}
 	merges := []string{"Ġ t", "h e", "i n", "Ġt he", "e r"}
 	v.add(normalToken, "Ġt", "he", "in", "Ġthe", "er")
-	v.more = []gguf.KeyValue{{Key: "tokenizer.ggml.pre", Value: "smollm"}, {Key: "tokenizer.ggml.merges", Value: merges}}
+	v.more = []gguf.KeyValue{{Key: keyPre, Value: "smollm"}, {Key: "tokenizer.ggml.merges", Value: merges}}
 	v.role("bos", "<|im_start|>")
 	v.role("eos", "<|im_end|>")
 	v.role("unknown", "<|endoftext|>")
