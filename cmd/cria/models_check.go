@@ -17,44 +17,57 @@ import (
 
 	"github.com/cria-lm/cria/chattemplate"
 	"github.com/cria-lm/cria/gguf"
+	"github.com/cria-lm/cria/hub"
 )
 
 func newModelsCheck(g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "check FILE...",
+		Use:   "check FILE|MODEL...",
 		Short: "Say of model files whether they can be loaded, without loading them",
 		Long: `Check reads the headers of GGUF files and says of each, on a line, whether cria would
 load it, and if not, what in it is wrong: numbers, tensors or a vocabulary that llama.cpp
-would not survive. Of a model in several files any part may be named. It needs neither
-libraries nor a network; cria run and cria batch check what they load by themselves.
+would not survive. Of a model in several files any part may be named. A name of the
+catalogue, or a reference that a model was fetched by, stands for the model's files in the
+cache, copies included. It needs neither libraries nor a network; cria run and cria batch
+check what they load by themselves.
 
 Each line has the chat template's SHA-256 and what was found in it: "does not parse", or
-what it looks at (system messages, tools, thinking). The exit code is 1 if a file is
-refused.`,
+what it looks at (system messages, tools, thinking). A file whose own template does not
+parse is "ok only with --chat-template": cria run and cria batch refuse it unless that flag
+gives another one. The exit code is 1 if a file is refused.`,
+		Example: `  cria models check model.gguf
+  cria models check qwen3-0.6b`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("check needs a file; name one or more .gguf files")
+				return errors.New("check needs a file; name one or more .gguf files, or models of the cache")
 			}
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			verdicts := make([]fileVerdict, len(args))
-			refused := 0
-			for i, path := range args {
-				verdicts[i] = checkFile(path)
-				if !verdicts[i].OK {
-					refused++
+			var verdicts []fileVerdict
+			for _, arg := range args {
+				found, err := g.checkArg(arg)
+				if err != nil {
+					return err
 				}
+				verdicts = append(verdicts, found...)
 			}
 			if err := g.printVerdicts(verdicts, asJSON); err != nil {
 				return err
 			}
+			refused := 0
+			for _, v := range verdicts {
+				if !v.OK {
+					refused++
+				}
+			}
 			if refused > 0 {
-				return fmt.Errorf("%d of %d refused", refused, len(args))
+				return fmt.Errorf("%d of %d refused", refused, len(verdicts))
 			}
 			return nil
 		},
+		ValidArgsFunction: completeModels(g),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object per file, on a line each")
 	return cmd
@@ -62,13 +75,15 @@ refused.`,
 
 // fileVerdict is what is found out about a file. Fields that are not known are empty.
 type fileVerdict struct {
-	File         string    `json:"file"`
-	OK           bool      `json:"ok"`
-	Reason       string    `json:"reason,omitempty"`
-	Place        string    `json:"place,omitempty"` // of what is wrong, as a path into the file
-	Architecture string    `json:"architecture,omitempty"`
-	Size         int64     `json:"size,omitempty"` // of this file in bytes
-	Templates    []scanned `json:"templates,omitempty"`
+	Model         string    `json:"model,omitempty"` // the name or reference that was given for it
+	File          string    `json:"file,omitempty"`
+	OK            bool      `json:"ok"`
+	NeedsTemplate bool      `json:"needs_chat_template,omitempty"` // its own does not parse: it is loaded with --chat-template only
+	Reason        string    `json:"reason,omitempty"`
+	Place         string    `json:"place,omitempty"` // of what is wrong, as a path into the file
+	Architecture  string    `json:"architecture,omitempty"`
+	Size          int64     `json:"size,omitempty"` // of this file in bytes
+	Templates     []scanned `json:"templates,omitempty"`
 }
 
 // scanned is a chat template.
@@ -79,16 +94,62 @@ type scanned struct {
 	Uses   []string `json:"uses,omitempty"`
 }
 
+// checkArg checks the files that an argument stands for. What can be a path only is one: a
+// file is checked where there is no cache, too.
+func (g *globals) checkArg(arg string) ([]fileVerdict, error) {
+	scheme, _, _ := strings.Cut(arg, ":")
+	reference := scheme != arg && slices.Contains([]string{"hf", "pip", "http", "https"}, scheme)
+	if !reference && (strings.ContainsAny(arg, `/\`) || strings.HasSuffix(arg, ".gguf")) {
+		return []fileVerdict{checkFile(arg)}, nil
+	}
+	h, err := g.hub()
+	if err != nil {
+		return nil, err
+	}
+	name := arg
+	card, unknown := h.Card(arg)
+	if unknown == nil {
+		name = card.Name
+	}
+	models, err := h.Models()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(models, func(m hub.CachedModel) bool { return slices.Contains(m.Refs, name) })
+	switch {
+	case i >= 0:
+		return checkCached(name, &models[i]), nil
+	case unknown == nil || reference:
+		return []fileVerdict{{Model: name, Reason: "it is not in the cache: cria pull " + name + " fetches it, and checks it before it is used"}}, nil
+	case !exists(arg):
+		return []fileVerdict{{File: arg, Reason: "there is no such file, and " + unknown.Error()}}, nil
+	}
+	return []fileVerdict{checkFile(arg)}, nil
+}
+
+// checkCached checks a model of the cache and the copies that were made of it.
+func checkCached(name string, m *hub.CachedModel) []fileVerdict {
+	verdicts := []fileVerdict{checkFile(m.Paths[0])}
+	for _, c := range m.Copies {
+		verdicts = append(verdicts, checkFile(c.Path))
+	}
+	for i := range verdicts {
+		verdicts[i].Model = name
+	}
+	return verdicts
+}
+
 func checkFile(path string) fileVerdict {
 	v := fileVerdict{File: path}
 	if f, err := gguf.Open(path); err == nil {
-		v.Architecture, v.Size = f.Architecture(), f.Size()
-		v.Templates = scanTemplates(f.ChatTemplates())
+		v.show(f)
+		v.Size = f.Size()
 	}
-	_, err := gguf.Check(path)
+	first, err := gguf.Check(path)
 	refusal := new(gguf.Error)
 	switch {
 	case err == nil:
+		v.show(first) // where later parts say nothing
 		v.OK = true
 	case errors.Is(err, fs.ErrNotExist) && !exists(path):
 		v.Reason = "there is no such file"
@@ -99,6 +160,13 @@ func checkFile(path string) fileVerdict {
 		v.Reason = strings.TrimPrefix(err.Error(), path+" ")
 	}
 	return v
+}
+
+// show takes what a header says of the model.
+func (v *fileVerdict) show(f *gguf.File) {
+	v.Architecture = f.Architecture()
+	v.Templates = scanTemplates(f.ChatTemplates())
+	v.NeedsTemplate = slices.ContainsFunc(v.Templates, func(s scanned) bool { return s.Name == "" && s.Error != "" })
 }
 
 func exists(path string) bool {
@@ -163,7 +231,7 @@ func (g *globals) printVerdicts(verdicts []fileVerdict, asJSON bool) error {
 }
 
 func (v fileVerdict) line() string {
-	columns := []string{"ok", v.File, v.Architecture, humanize.IBytes(uint64(v.Size))}
+	columns := []string{"ok", strings.TrimSpace(v.Model + " " + v.File), v.Architecture, humanize.IBytes(uint64(v.Size))}
 	if v.Size == 0 {
 		columns[3] = ""
 	}
@@ -171,14 +239,17 @@ func (v fileVerdict) line() string {
 		columns[0] = "refused"
 		return strings.Join(append(columns, v.Reason), "\t")
 	}
-	if len(v.Templates) == 0 {
-		return strings.Join(append(columns, "no chat template"), "\t")
+	if v.NeedsTemplate {
+		columns[0] = "ok only with --chat-template"
 	}
-	var templates []string
+	var found []string
 	for _, t := range v.Templates {
-		templates = append(templates, t.String())
+		found = append(found, t.String())
 	}
-	return strings.Join(append(columns, strings.Join(templates, "; ")), "\t")
+	if len(found) == 0 {
+		found = []string{"no chat template"}
+	}
+	return strings.Join(append(columns, strings.Join(found, "; ")), "\t")
 }
 
 // oneLine keeps a file's words from ending the line, or from steering a terminal.

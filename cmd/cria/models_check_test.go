@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cria-lm/cria/internal/synth"
+	"github.com/cria-lm/cria/internal/testmodel"
 )
 
 // Files are judged each on a line, with no libraries and no network at hand.
@@ -44,7 +45,7 @@ func TestModelsCheck(t *testing.T) {
 		want []string
 	}{
 		{"good.gguf", exitOK, []string{"ok  ", at("good.gguf"), "  llama  ", "KiB  template ", "\n"}},
-		{"template.gguf", exitOK, []string{"ok  ", "does not parse: "}},
+		{"template.gguf", exitOK, []string{"ok only with --chat-template  ", "does not parse: "}},
 		{"cut.gguf", exitFailure, []string{"refused  ", "not a whole GGUF file: tensors.output.weight: its data ends at byte"}},
 		{"other.gguf", exitFailure, []string{"refused  ", `this release does not know architecture "llamb"`}},
 		{"vocabulary.gguf", exitFailure, []string{"refused  ", "metadata.general.architecture: is missing"}},
@@ -62,6 +63,11 @@ func TestModelsCheck(t *testing.T) {
 			}
 		}
 	}
+	var template fileVerdict
+	_, out, _ := criaRun(t, "", "models", "check", "--json", at("template.gguf"))
+	if err := json.Unmarshal([]byte(out), &template); err != nil || !template.OK || !template.NeedsTemplate {
+		t.Errorf("%s: %v", out, err)
+	}
 	code, out, stderr := criaRun(t, "", "models", "check", "--json", at("good.gguf"), at("cut.gguf"))
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != exitFailure || len(lines) != 2 || !strings.Contains(stderr, "1 of 2 refused") {
@@ -76,6 +82,26 @@ func TestModelsCheck(t *testing.T) {
 	}
 	if code, _, stderr := criaRun(t, "", "models", "check"); code != exitUsage || !strings.Contains(stderr, "check needs a file") {
 		t.Errorf("without a file: exit code %d, errors %q", code, stderr)
+	}
+}
+
+// A name stands for the model's files in the cache.
+func TestModelsCheckNames(t *testing.T) {
+	path := testmodel.Model(t)
+	code, out, stderr := criaRun(t, "", "models", "check", "SmolLM2-135M-Instruct")
+	if code != exitOK || !strings.Contains(out, "smollm2-135m-instruct "+path) {
+		t.Errorf("in the cache: exit code %d, output %q, errors %q", code, out, stderr)
+	}
+	t.Setenv("CRIA_CACHE_DIR", t.TempDir())
+	for arg, want := range map[string]string{
+		"smollm2-135m-instruct":   "it is not in the cache: cria pull smollm2-135m-instruct fetches it",
+		"hf:owner/repo/file.gguf": "it is not in the cache: cria pull hf:owner/repo/file.gguf fetches it",
+		"smollm2-135m-instrukt":   "there is no such file, and unknown model \"smollm2-135m-instrukt\": did you mean smollm2-135m-instruct?",
+	} {
+		code, out, stderr := criaRun(t, "", "models", "check", arg)
+		if code != exitFailure || !strings.HasPrefix(out, "refused  "+arg+" ") || !strings.Contains(out, want) {
+			t.Errorf("%s: exit code %d, output %q, errors %q", arg, code, out, stderr)
+		}
 	}
 }
 
