@@ -55,7 +55,7 @@ model's own file; cria rm removes both.`,
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "list the catalogue, with what is in the cache marked")
 	cmd.Flags().BoolVar(&fits, "fits", false, "list what of the catalogue and the cache fits into the memory of this machine")
-	cmd.AddCommand(newVerify(g), newModelsCheck(g), newModelsShow(g))
+	cmd.AddCommand(newVerify(g), newModelsCheck(g), newModelsTry(g), newModelsShow(g))
 	return cmd
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 func newModelsCheck(g *globals) *cobra.Command {
-	var asJSON bool
+	var asJSON, try bool
 	cmd := &cobra.Command{
 		Use:   "check FILE|MODEL...",
 		Short: "Say of model files whether they can be loaded, without loading them",
@@ -35,16 +35,22 @@ check what they load by themselves.
 Each line has the chat template's SHA-256 and what was found in it: "does not parse", or
 what it looks at (system messages, tools, thinking). A file whose own template does not
 parse is "ok only with --chat-template": cria run and cria batch refuse it unless that flag
-gives another one. The exit code is 1 if a file is refused.`,
+gives another one. The exit code is 1 if a file is refused.
+
+With --try each file that passes is then loaded and computes one token (or, if it makes
+embeddings, one of those), in a process of its own, since llama.cpp ends its process where
+it did not expect something. A file on which that process dies, fails, finds no memory or is
+not done in 5 minutes is refused, with the reason. That needs llama.cpp's libraries, which
+are fetched if they are missing.`,
 		Example: `  cria models check model.gguf
-  cria models check qwen3-0.6b`,
+  cria models check --try qwen3-0.6b`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("check needs a file; name one or more .gguf files, or models of the cache")
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var verdicts []fileVerdict
 			for _, arg := range args {
 				found, err := g.checkArg(arg)
@@ -52,6 +58,11 @@ gives another one. The exit code is 1 if a file is refused.`,
 					return err
 				}
 				verdicts = append(verdicts, found...)
+			}
+			if try {
+				if err := g.tryAll(cmd.Context(), verdicts); err != nil {
+					return err
+				}
 			}
 			if err := g.printVerdicts(verdicts, asJSON); err != nil {
 				return err
@@ -70,6 +81,7 @@ gives another one. The exit code is 1 if a file is refused.`,
 		ValidArgsFunction: completeModels(g),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object per file, on a line each")
+	cmd.Flags().BoolVar(&try, "try", false, "also load each file and compute a token, in a process of its own")
 	return cmd
 }
 
@@ -79,6 +91,7 @@ type fileVerdict struct {
 	File          string    `json:"file,omitempty"`
 	OK            bool      `json:"ok"`
 	NeedsTemplate bool      `json:"needs_chat_template,omitempty"` // its own does not parse: it is loaded with --chat-template only
+	Tried         string    `json:"tried,omitempty"`               // what it computed
 	Reason        string    `json:"reason,omitempty"`
 	Place         string    `json:"place,omitempty"` // of what is wrong, as a path into the file
 	Architecture  string    `json:"architecture,omitempty"`
@@ -248,6 +261,9 @@ func (v fileVerdict) line() string {
 	}
 	if len(found) == 0 {
 		found = []string{"no chat template"}
+	}
+	if v.Tried != "" {
+		found = append(found, "tried: "+v.Tried)
 	}
 	return strings.Join(append(columns, strings.Join(found, "; ")), "\t")
 }
