@@ -31,6 +31,11 @@ func (w *waiter[M]) fail(err error) {
 	close(w.served)
 }
 
+// isContextOf reports whether a context of m is waited for.
+func (w *waiter[M]) isContextOf(m *model[M]) bool {
+	return w.need.context && w.need.model == m.name
+}
+
 // need is the memory that a model takes, and if it is a context, that of its model.
 type need struct {
 	own     Memory
@@ -98,7 +103,7 @@ func (p *Pool[M]) ask(ctx context.Context, name string) (*waiter[M], error) {
 		return nil, err
 	}
 	if all := w.need.all(); len(p.opts.Budget.short(nil, all)) > 0 {
-		return nil, &TooLargeError{name, all, p.opts.Budget}
+		return nil, &TooLargeError{Name: name, Need: all, Budget: p.opts.Budget}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,23 +134,12 @@ func (p *Pool[M]) hit(w *waiter[M]) (bool, error) {
 	if !p.lendable(m) {
 		return false, nil
 	}
-	first := slices.IndexFunc(p.waiting, func(w *waiter[M]) bool { return p.models[w.name] == nil })
-	if first >= 0 && p.impatient(p.waiting[first], m) {
+	if p.ahead(w).bars(m) != nil {
 		return false, nil
 	}
 	p.counts.Shared++
 	w.grant(p.lend(m))
 	return true, nil
-}
-
-// impatient reports whether one who waits for memory has done so for too long to let
-// others share a model, which had its time, and which is not the one that a context is
-// waited for of.
-func (p *Pool[M]) impatient(w *waiter[M], m *model[M]) bool {
-	if w.need.context && w.need.model == m.name {
-		return false
-	}
-	return time.Since(w.since) > p.opts.Patience && time.Since(m.loaded) > p.opts.Patience
 }
 
 // leave ends the waiting of one whose context has ended, unless it was served meanwhile:
@@ -163,33 +157,37 @@ func (p *Pool[M]) leave(ctx context.Context, w *waiter[M]) {
 		return
 	default:
 	}
-	p.waiting = slices.DeleteFunc(p.waiting, func(other *waiter[M]) bool { return other == w })
 	w.err = context.Cause(ctx)
-	if m := p.models[w.name]; m == nil || m.state != loading {
-		w.err = &BusyError{w.name, p.missing(w), p.held(), w.err}
-	} else {
+	m := p.models[w.name]
+	if m == nil || m.state != loading {
+		w.err = p.busy(w, w.err)
+	}
+	p.waiting = slices.DeleteFunc(p.waiting, func(other *waiter[M]) bool { return other == w })
+	if m != nil && m.state == loading {
 		p.giveUpUnwanted(m)
 	}
 	p.advance()
 }
 
-// missing is the need of what a waiter asks for and is not in memory. The caller holds
-// p.mu.
-func (p *Pool[M]) missing(w *waiter[M]) Memory {
-	if w.need.context && p.models[w.need.model] == nil {
-		return w.need.all()
-	}
-	return w.need.own
-}
-
-// held are the models that cannot be closed. The caller holds p.mu.
-func (p *Pool[M]) held() (names []string) {
-	for _, name := range slices.Sorted(maps.Keys(p.models)) {
-		if !p.spare(p.models[name]) {
-			names = append(names, name)
+// loads is what is to be loaded for a waiter, with its needs: a context whose model serves
+// nobody any more waits for another one. The caller holds p.mu.
+func (p *Pool[M]) loads(w *waiter[M]) map[string]Memory {
+	loads := map[string]Memory{w.name: w.need.own}
+	if w.need.context {
+		if of := p.models[w.need.model]; of == nil || of.ending() || of.failed() {
+			loads[w.need.model] = w.need.models
 		}
 	}
-	return names
+	return loads
+}
+
+// missing is the need of all that is to be loaded for a waiter. The caller holds p.mu.
+func (p *Pool[M]) missing(w *waiter[M]) Memory {
+	sum := Memory{}
+	for _, need := range p.loads(w) {
+		sum.add(need)
+	}
+	return sum
 }
 
 // fail tells those who wait for a model why they do not get it. The caller holds p.mu.
@@ -203,30 +201,30 @@ func (p *Pool[M]) fail(name string, err error) {
 }
 
 // advance serves those who wait, in their order, as far as that is possible: with models
-// that are ready, and with memory that is free or held by idle models. Nobody takes memory
-// from one who came before. The caller holds p.mu.
+// that are ready, and with memory that is free or held by idle models. Who came later takes
+// only what is left when all before have what they need. The caller holds p.mu.
 func (p *Pool[M]) advance() {
 	if p.closed {
 		return
 	}
-	var first *waiter[M] // who waits for memory
+	before := p.newLine()
 	p.waiting = slices.DeleteFunc(p.waiting, func(w *waiter[M]) bool {
 		m := p.models[w.name]
 		switch {
-		case p.lendable(m) && (first == nil || !p.impatient(first, m)):
+		case p.lendable(m) && before.bars(m) == nil:
 			w.grant(p.lend(m))
 			return true
-		case m == nil && first == nil && !p.begin(w):
-			first = w
+		case m == nil && !p.begin(w, before):
+			before.join(w)
 		}
 		return false
 	})
 }
 
-// begin loads what a waiter asks for, and reports whether there is memory for that. A
-// context and its model are begun together or not at all, so that none who waits holds
-// memory. The caller holds p.mu.
-func (p *Pool[M]) begin(w *waiter[M]) bool {
+// begin loads what a waiter asks for, and reports whether there is memory for that beside
+// what those before need. A context and its model are begun together or not at all, so that
+// none who waits holds memory. The caller holds p.mu.
+func (p *Pool[M]) begin(w *waiter[M], before *line[M]) bool {
 	var of *model[M]
 	if w.need.context {
 		of = p.models[w.need.model]
@@ -237,29 +235,32 @@ func (p *Pool[M]) begin(w *waiter[M]) bool {
 	case of != nil && of.failed():
 		p.discard(of)
 		return false
-	case !p.makeRoom(p.missing(w), of):
+	case !p.makeRoom(w, before):
 		return false
 	case w.need.context && of == nil:
 		of = p.load(w.ctx, w.need.model, w.need.models, nil)
+		delete(before.claims, of.name) // which is in use now
 	}
 	p.load(w.ctx, w.name, w.need.own, of)
+	delete(before.claims, w.name)
 	return true
 }
 
-// makeRoom reports whether there is memory for a need. If not, it begins to close idle
-// models but one, the least recently used first, provided that this will make enough. The
+// makeRoom reports whether there is memory for what a waiter asks for beside what those
+// before need. If not, it begins to close idle models, the least recently used first,
+// provided that this will make enough, but none that one of them waits for a context of. The
 // caller holds p.mu.
-func (p *Pool[M]) makeRoom(need Memory, but *model[M]) bool {
-	if len(p.opts.Budget.short(p.used, need)) == 0 {
+func (p *Pool[M]) makeRoom(w *waiter[M], before *line[M]) bool {
+	need, others := p.missing(w), before.besides(w)
+	now := maps.Clone(p.used)
+	now.add(others)
+	if len(p.opts.Budget.short(now, need)) == 0 {
 		return true
 	}
-	later := maps.Clone(p.used) // what will be in use
+	later := p.later(others)
 	var idle []*model[M]
 	for _, m := range p.models {
-		switch {
-		case m.state == closing:
-			later.subtract(m.need)
-		case m != but && p.spare(m):
+		if p.spare(m) && !w.isContextOf(m) && !before.models[m.name] {
 			idle = append(idle, m)
 		}
 	}

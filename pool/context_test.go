@@ -154,17 +154,17 @@ func TestContextHoldsItsModel(t *testing.T) {
 			return err
 		}
 		busy := (*BusyError)(nil)
-		if err := wait("a3"); !errors.As(err, &busy) || !slices.Equal(busy.InUse, []string{"m3", "x@m3"}) {
+		if err := wait("a3"); !errors.As(err, &busy) || !slices.Equal(busy.InUse, []string{"x@m3"}) || busy.Pinned != nil {
 			t.Errorf("in the place of a model whose context is in use: %v", err)
 		}
 		p.Pin("x@m3")
 		x.Release()
-		if err := wait("a3"); !errors.As(err, &busy) || !slices.Equal(busy.InUse, []string{"m3", "x@m3"}) {
+		if err := wait("a3"); !errors.As(err, &busy) || busy.InUse != nil || !slices.Equal(busy.Pinned, []string{"x@m3"}) {
 			t.Errorf("of a model whose context is pinned: %v", err)
 		}
 		p.Unpin("x@m3")
 		p.Pin("m3")
-		if err := wait("a3"); !errors.As(err, &busy) || !slices.Equal(busy.InUse, []string{"m3"}) {
+		if err := wait("a3"); !errors.As(err, &busy) || busy.InUse != nil || !slices.Equal(busy.Pinned, []string{"m3"}) {
 			t.Errorf("of a pinned model: %v", err)
 		}
 		if err := wait("a"); err != nil { // in the context's place

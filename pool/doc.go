@@ -4,8 +4,9 @@
 // A [Pool] has a budget of bytes for each device. Who asks for a model gets a [Lease] of
 // it. A model without leases is idle; idle models are closed, the least recently used
 // first, when another one needs their memory, or when they were idle for long enough. If
-// nothing is idle, who asks waits, in the order of asking, until the context ends. A
-// model that is in use is never closed.
+// nothing is idle, who asks waits, in the order of asking, until the context ends; who waits
+// for one device's memory keeps nobody from another's. A model that is in use is never
+// closed.
 //
 //	p := pool.New(models, &pool.Options{Budget: pool.Memory{pool.Host: 8 << 30}})
 //	lease, err := p.Get(ctx, "smollm2-135m-instruct")

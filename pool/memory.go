@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -68,41 +67,3 @@ func (m Memory) on(devices Memory) bool {
 	}
 	return false
 }
-
-// TooLargeError says that a model does not fit the whole budget, so that no waiting would
-// help.
-type TooLargeError struct {
-	Name         string
-	Need, Budget Memory
-}
-
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the model %s needs %v, %v more than the pool's budget (%v): raise the budget, or load it with a shorter context or a smaller quantization",
-		e.Name, e.Need, e.Budget.short(nil, e.Need), e.Budget)
-}
-
-// BusyError says that there was no room for a model before the context ended. It wraps
-// the context's cause.
-type BusyError struct {
-	Name  string
-	Need  Memory
-	InUse []string // models that could not be closed, in use or pinned
-	Err   error
-}
-
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("no room for the model %s (%v) in time: in use or pinned are %s: %v", e.Name, e.Need, strings.Join(e.InUse, ", "), e.Err)
-}
-
-func (e *BusyError) Unwrap() error { return e.Err }
-
-// LoadError says that a model could not be loaded, or its need of memory not be told. It
-// wraps the reason.
-type LoadError struct {
-	Name string
-	Err  error
-}
-
-func (e *LoadError) Error() string { return fmt.Sprintf("loading the model %s: %v", e.Name, e.Err) }
-
-func (e *LoadError) Unwrap() error { return e.Err }

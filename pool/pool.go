@@ -61,7 +61,8 @@ type Options struct {
 	// Patience is how long who waits for memory lets others go on sharing the models
 	// that hold it: after that they wait behind, so that those models become idle. A
 	// model that was loaded is shared for as long in any case: where more models are
-	// asked for than there is room for, they take turns. 0 is [DefaultPatience].
+	// asked for than there is room for, they take turns. Models whose closing would not
+	// help, and those that a pin keeps, are shared at all times. 0 is [DefaultPatience].
 	Patience time.Duration
 }
 
@@ -74,7 +75,8 @@ type Options struct {
 //   - Who waits for memory holds none: a context and a model that is not there are admitted
 //     together, for the sum of their needs, or both wait. So nobody waits for one who waits,
 //     and what is admitted waits for loads only.
-//   - Nobody takes memory from one who waits for it longer.
+//   - Nobody takes memory of a device from one who waits longer for memory of that device:
+//     what is loaded leaves free, or to be freed, what all need who asked before.
 type Pool[M io.Closer] struct {
 	source   Source[M]
 	contexts ContextSource[M] // the source, if it has contexts; else nil
@@ -184,11 +186,8 @@ func (p *Pool[M]) preload(ctx context.Context, name string, all *kept) (*Lease[M
 		more.add(need.models)
 	}
 	if len(p.opts.Budget.short(all.need, more)) > 0 {
-		if len(all.models) > 0 {
-			name += " beside the models before it"
-		}
 		more.add(all.need)
-		return nil, &TooLargeError{name, more, p.opts.Budget}
+		return nil, &TooLargeError{name, slices.Sorted(maps.Keys(all.models)), more, p.opts.Budget}
 	}
 	lease, err := p.Get(ctx, name)
 	if err == nil {
@@ -206,6 +205,7 @@ func (p *Pool[M]) Pin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pinned[name] = true
+	p.advance() // it is kept back from nobody any more
 }
 
 // Unpin takes a pin away.

@@ -26,8 +26,10 @@ type fakes struct {
 	closed  []string
 	fail    func(name string) error
 	took    time.Duration
-	ignores bool // loads do not heed their context
-	grown   int  // bytes that models need by now, beside those
+	ignores bool              // loads do not heed their context
+	grown   int               // bytes that models need by now, beside those
+	needs   map[string]Memory // of models that need others than that
+	panics  string            // the model whose Close panics when it is closed
 }
 
 type fake struct {
@@ -58,6 +60,9 @@ func needOf(name string) int {
 func (s *fakes) Need(_ context.Context, name string, _ Room) (Memory, error) {
 	if name == "unknown" {
 		return nil, errors.New("nobody has it")
+	}
+	if need := s.needs[name]; need != nil {
+		return need, nil
 	}
 	need := needOf(name)
 	if !strings.Contains(name, "@") {
@@ -154,6 +159,9 @@ func (f *fake) Close() error {
 	f.closed = true
 	f.source.alive[f.name]--
 	f.source.closed = append(f.source.closed, f.name)
+	if f.name == f.source.panics {
+		panic("no such thing")
+	}
 	return nil
 }
 
@@ -270,14 +278,14 @@ func TestNothingCanBeEvicted(t *testing.T) {
 		if !errors.As(err, &busy) || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
 			t.Fatalf("after %v: %v", time.Since(began), err)
 		}
-		if want := "no room for the model c (CPU 1 B) in time: in use or pinned are a, b: context deadline exceeded"; err.Error() != want {
+		if want := "no room for the model c, which needs CPU 1 B, in time (in use: a, b): release one, raise the budget or wait longer: context deadline exceeded"; err.Error() != want {
 			t.Errorf("error %q, want %q", err, want)
 		}
 		p.Pin("b")
 		b.Release()
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := p.Get(ctx, "c"); !errors.As(err, &busy) {
+		if _, err := p.Get(ctx, "c"); !errors.As(err, &busy) || !strings.Contains(err.Error(), " in time (in use: a; pinned: b): release or unpin one, raise") {
 			t.Errorf("in the place of a pinned model: %v", err)
 		}
 		go func() {
@@ -330,7 +338,7 @@ func TestErrors(t *testing.T) {
 		if status := p.Status(); status.Failed != 2 || len(status.Models) != 0 || len(status.Used) != 0 {
 			t.Errorf("status %+v", status)
 		}
-		if err := p.Preload(t.Context(), "a", "b", "c", "unknown"); !errors.As(err, &large) || !strings.Contains(err.Error(), "c beside the models before it needs CPU 3 B") || !errors.As(err, &load) {
+		if err := p.Preload(t.Context(), "a", "b", "c", "unknown"); !errors.As(err, &large) || large.Name != "c" || !slices.Equal(large.Beside, []string{"a", "b"}) || !strings.Contains(err.Error(), "the model c does not fit beside a, b: together they need CPU 3 B, CPU 1 B more") || !errors.As(err, &load) {
 			t.Errorf("Preload: %v", err)
 		}
 		if status := p.Status(); len(status.Models) != 2 || status.Models[0].State != "idle" {
