@@ -369,6 +369,25 @@ func TestModelStays(t *testing.T) {
 	})
 }
 
+// A model that was to be closed after its contexts, and is pinned before they are gone,
+// stays.
+func TestPinnedWhileItsContextsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakes()
+		p := New[*fake](s, nil)
+		get(t, p, "x@m").Release()
+		p.Evict()
+		time.Sleep(50 * time.Millisecond)
+		p.Pin("m")
+		time.Sleep(time.Minute)
+		wantNames(t, p, "m")
+		p.Unpin("m")
+		time.Sleep(time.Minute)
+		wantNames(t, p, "m") // the wish was for then
+		done(t, p, s)
+	})
+}
+
 func TestPreloadContexts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakes()

@@ -255,7 +255,8 @@ func (p *Pool[M]) loadNow(ctx context.Context, m *model[M]) (value M, err error)
 	return p.contexts.NewContext(ctx, m.name, m.of.value)
 }
 
-// close closes an idle model. Its memory is free when that is done. The caller holds p.mu.
+// close closes an idle model. Its memory is free when that is done, well or not. The caller
+// holds p.mu.
 func (p *Pool[M]) close(m *model[M]) {
 	m.state = closing
 	if m.expiry != nil {
@@ -263,11 +264,12 @@ func (p *Pool[M]) close(m *model[M]) {
 	}
 	go func() {
 		defer func() {
+			_ = recover() // nothing can be done about it, and nobody waits for it
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.gone(m)
 		}()
-		_ = m.value.Close() // nothing can be done about it, and nobody waits for it
+		_ = m.value.Close() // nor about an error
 	}()
 }
 

@@ -25,10 +25,11 @@ type Source[M io.Closer] interface {
 	// has may say where it goes.
 	Need(ctx context.Context, name string, room Room) (Memory, error)
 
-	// Load loads a model. If it fails, or ctx ends, it leaves nothing behind. A model that
-	// may stop serving by itself says so by a method Err() error, which is not to wait: it is
-	// then lent to nobody, closed when its leases have ended, and loaded anew when it is
-	// asked for.
+	// Load loads a model. If it fails, or ctx ends, it leaves nothing behind; a panic is a
+	// failure. A model that may stop serving by itself says so by a method Err() error, which
+	// is not to wait: it is then lent to nobody, closed when its leases have ended, and loaded
+	// anew when it is asked for. If the Close of a model fails or panics, its memory counts as
+	// free all the same.
 	Load(ctx context.Context, name string) (M, error)
 }
 
@@ -205,6 +206,9 @@ func (p *Pool[M]) Pin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pinned[name] = true
+	if m := p.models[name]; m != nil {
+		m.leaving = false
+	}
 	p.advance() // it is kept back from nobody any more
 }
 

@@ -575,6 +575,19 @@ func TestEvict(t *testing.T) {
 	})
 }
 
+// The memory of a model whose Close panics counts as free.
+func TestClosePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakes()
+		s.panics = "x@a"
+		p := New(s, budget(2))
+		get(t, p, "x@a").Release()
+		get(t, p, "b2").Release()
+		wantNames(t, p, "b2")
+		done(t, p, s)
+	})
+}
+
 func TestMemory(t *testing.T) {
 	limits := Memory{Host: 10, "Vulkan0": 5}
 	for _, tt := range []struct{ used, need, want Memory }{
