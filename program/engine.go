@@ -31,7 +31,8 @@ type Options struct {
 	// Catalog says what models there are, for requirements without a name and for errors.
 	Catalog func() []Model
 
-	// Logger hears of new versions and of files that cannot be used. Nil: nobody does.
+	// Logger hears of new versions and of files that cannot be used. Its handler may call
+	// the engine. Nil: nobody does.
 	Logger *slog.Logger
 }
 
@@ -42,6 +43,9 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
+	if len(e.Known) == 0 && !programName.MatchString(e.Name) {
+		return fmt.Sprintf("there is no program %q, and no other either: %s", e.Name, nameRule)
+	}
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("there is no program %q, and no other either: put a file %s.json into the programs' folder", e.Name, e.Name)
 	}
@@ -122,6 +126,9 @@ func (e *Engine) Close() error {
 // [cria.Program.SaveFile], is its first version after that in Go; the error says if that
 // file cannot be used, and is no reason not to run the program as it stands in Go.
 func Add[In, Out any](e *Engine, name string, m cria.Module[In, Out], require Requirement) error {
+	if !programName.MatchString(name) {
+		return fmt.Errorf("the program %q: %s", name, nameRule)
+	}
 	p, err := cria.NewProgram(m)
 	if err != nil {
 		return err
@@ -290,11 +297,20 @@ func (e *Engine) Programs() (all []Status) {
 // Rollback has calls run an earlier version, until what the program's file has changes
 // again; 0 is the one before the current one.
 func (e *Engine) Rollback(name string, number int) error {
+	number, err := e.rollback(name, number)
+	if err == nil {
+		e.log(event{slog.LevelInfo, "program rolled back", []any{"program", name, "version", number}})
+	}
+	return err
+}
+
+// rollback returns the number of the version that calls run now.
+func (e *Engine) rollback(name string, number int) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	entry := e.programs[name]
 	if entry == nil || len(entry.versions) == 0 {
-		return &UnknownError{name, e.names()}
+		return 0, &UnknownError{name, e.names()}
 	}
 	if number == 0 {
 		i := slices.Index(entry.versions, entry.current)
@@ -302,17 +318,16 @@ func (e *Engine) Rollback(name string, number int) error {
 			i = len(entry.versions)
 		}
 		if i == 0 {
-			return fmt.Errorf("the program %q has no version before %d", name, entry.versions[0].Number)
+			return 0, fmt.Errorf("the program %q has no version before %d", name, entry.versions[0].Number)
 		}
 		number = entry.versions[i-1].Number
 	}
 	i := slices.IndexFunc(entry.versions, func(v *version) bool { return v.Number == number })
 	if i < 0 {
-		return fmt.Errorf("the program %q has no version %d any more; there are %s", name, number, strings.Join(entry.numbers(), ", "))
+		return 0, fmt.Errorf("the program %q has no version %d any more; there are %s", name, number, strings.Join(entry.numbers(), ", "))
 	}
 	entry.current = entry.versions[i]
-	e.opts.Logger.Info("program rolled back", "program", name, "version", number)
-	return nil
+	return number, nil
 }
 
 // take makes a version the current one. The oldest that are more than keep are dropped, but

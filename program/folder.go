@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,14 +17,20 @@ import (
 // maxFile is the most bytes of a program's file.
 const maxFile = 64 << 20
 
+// coarse is the coarsest time of modification that file systems note (FAT): a younger file
+// may be written to once more without any trace.
+const coarse = 2 * time.Second
+
 // fileState tells whether a file may have changed.
 type fileState struct {
-	read     bool // the rest is of what has been read
+	read     bool // the rest is of what has been read, and says if that changes
 	modified time.Time
 	size     int64
 }
 
 var programName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+const nameRule = "its name is none for a program: letters, digits, dots, underscores and hyphens, of which a letter or digit comes first"
 
 // watch looks at the folder from time to time: that works wherever files do, on network
 // file systems too, which a notification of the system does not.
@@ -44,10 +52,23 @@ func (e *Engine) watch(ctx context.Context) {
 				text = err.Error()
 			}
 			if text != logged && text != "" {
-				e.opts.Logger.Warn("programs cannot be read", "error", text)
+				e.log(event{slog.LevelWarn, "programs cannot be read", []any{"error", text}})
 			}
 			logged = text
 		}
+	}
+}
+
+// event is what the logger hears. It is told without any lock: a handler may ask the engine.
+type event struct {
+	level slog.Level
+	text  string
+	args  []any
+}
+
+func (e *Engine) log(events ...event) {
+	for _, event := range events {
+		e.opts.Logger.Log(context.Background(), event.level, event.text, event.args...)
 	}
 }
 
@@ -57,45 +78,60 @@ func (e *Engine) Reload() error {
 	if e.opts.Folder == "" {
 		return nil
 	}
+	events, err := e.reload()
+	e.log(events...)
+	return err
+}
+
+func (e *Engine) reload() ([]event, error) {
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
 	listed, err := os.ReadDir(e.opts.Folder)
 	if err != nil {
-		return fmt.Errorf("the programs' folder: %w", err)
+		return nil, fmt.Errorf("the programs' folder: %w", err)
 	}
+	r := inspection{engine: e}
 	there := map[string]bool{}
 	for _, f := range listed {
 		name, isJSON := strings.CutSuffix(f.Name(), ".json")
-		if !isJSON || !programName.MatchString(name) || f.IsDir() {
+		if !isJSON || strings.HasPrefix(name, ".") || f.IsDir() { // hidden files are of editors and systems
 			continue
 		}
-		there[name] = e.look(name, filepath.Join(e.opts.Folder, f.Name()))
+		there[name] = r.look(name, filepath.Join(e.opts.Folder, f.Name()))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for name, entry := range e.programs {
 		if !there[name] && entry.listed {
-			e.opts.Logger.Info("program's file is gone", "program", name)
+			r.events = append(r.events, event{slog.LevelInfo, "program's file is gone", []any{"program", name}})
 			entry.listed, entry.file, entry.digest, entry.err = false, fileState{}, "", nil
 			if entry.current = entry.inGo; entry.inGo == nil && len(entry.versions) == 0 {
 				delete(e.programs, name)
 			}
 		}
 	}
-	return nil
+	return r.events, nil
+}
+
+// inspection is one look at the folder.
+type inspection struct {
+	engine *Engine
+	events []event
 }
 
 // look reads a program's file if it may have changed, and reports whether there is one.
 // What is wrong with it is noted; a file that is being written is read again when it has
 // grown, one that could not be read at the next look.
-func (e *Engine) look(name, path string) bool {
+func (r *inspection) look(name, path string) bool {
+	e, began := r.engine, time.Now()
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false // since it was listed, or it is a link to nothing
 	}
 	var now fileState
 	if err == nil {
-		now = fileState{read: true, modified: info.ModTime(), size: info.Size()}
+		now = fileState{modified: info.ModTime(), size: info.Size()}
+		now.read = began.Sub(now.modified).Abs() >= coarse
 	}
 	e.mu.Lock()
 	known := e.programs[name]
@@ -104,7 +140,7 @@ func (e *Engine) look(name, path string) bool {
 		e.programs[name] = known
 	}
 	known.listed = true
-	inGo, same := known.inGo, err == nil && known.file == now
+	inGo, same := known.inGo, now.read && known.file == now
 	e.mu.Unlock()
 	if same {
 		return true
@@ -113,10 +149,12 @@ func (e *Engine) look(name, path string) bool {
 	var data []byte
 	switch {
 	case err != nil:
-	case now.size > maxFile:
-		err = fmt.Errorf("it has %d bytes, more than %d", now.size, maxFile)
+	case !programName.MatchString(name):
+		err = errors.New(nameRule)
+	case !info.Mode().IsRegular(): // which may have no end, or wait for a writer
+		err, now.read = fmt.Errorf("it is no regular file (%v)", info.Mode().Type()), false
 	default:
-		if data, err = os.ReadFile(path); err != nil {
+		if data, err = readFile(path); err != nil {
 			now.read = false // its permissions may change, and nothing else
 			break
 		}
@@ -126,26 +164,40 @@ func (e *Engine) look(name, path string) bool {
 	defer e.mu.Unlock()
 	known.file = now
 	if err != nil {
-		e.refuse(name, known, &FileError{path, err})
+		r.refuse(name, known, &FileError{path, err})
 		return true
 	}
 	known.err = nil
-	e.accept(name, known, v)
+	r.accept(name, known, v)
 	return true
+}
+
+// readFile reads a file that is not too large, also if it grows meanwhile.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it has more than %d bytes", maxFile)
+	}
+	return data, err
 }
 
 // refuse notes why a program's file is not used, and logs it if that is new. The caller
 // holds the engine's lock.
-func (e *Engine) refuse(name string, known *entry, err error) {
+func (r *inspection) refuse(name string, known *entry, err error) {
 	if known.err == nil || known.err.Error() != err.Error() {
-		e.opts.Logger.Warn("program not used", "program", name, "error", err)
+		r.events = append(r.events, event{slog.LevelWarn, "program not used", []any{"program", name, "error", err}})
 	}
 	known.err = err
 }
 
 // accept makes what was read from a program's file the current version, unless it is what
 // the file had before. The caller holds the engine's lock.
-func (e *Engine) accept(name string, known *entry, v *version) {
+func (r *inspection) accept(name string, known *entry, v *version) {
 	if known.digest == v.Digest {
 		return // of calls that were rolled back, too
 	}
@@ -153,6 +205,6 @@ func (e *Engine) accept(name string, known *entry, v *version) {
 	if known.current != nil && known.current.Digest == v.Digest {
 		return
 	}
-	known.take(v, e.opts.Keep)
-	e.opts.Logger.Info("program loaded", "program", name, "version", v.Number)
+	known.take(v, r.engine.opts.Keep)
+	r.events = append(r.events, event{slog.LevelInfo, "program loaded", []any{"program", name, "version", v.Number}})
 }

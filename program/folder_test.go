@@ -1,0 +1,202 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cria-lm/cria"
+)
+
+func TestFolder(t *testing.T) {
+	if _, err := New(shelf{}, &Options{Folder: filepath.Join(t.TempDir(), "none")}); err == nil || !strings.Contains(err.Error(), "the programs' folder") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"ask", ".hidden", "_x", "with space"} {
+		write(t, folder, name, declared("x"))
+	}
+	if err := os.Mkdir(filepath.Join(folder, "folder.json"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, shelf{}, Options{Folder: folder})
+	var file *FileError
+	if status := e.Programs(); len(status) != 3 || status[1].Name != "ask" {
+		t.Errorf("programs %+v", status)
+	}
+	for _, name := range []string{"_x", "with space"} {
+		if _, err := e.Run(t.Context(), name, nil); !errors.As(err, &file) || !strings.Contains(err.Error(), name+".json: its name is none for a program: letters, digits") {
+			t.Errorf("an unsuitable name: %v", err)
+		}
+		if err := Add(e, name, cria.NewPredict[question, answer]("", nil), Requirement{}); err == nil || !strings.Contains(err.Error(), nameRule) {
+			t.Errorf("an unsuitable name in Go: %v", err)
+		}
+		if err := os.Remove(filepath.Join(folder, name+".json")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload(t, e)
+	if status := e.Programs(); len(status) != 1 {
+		t.Errorf("programs %+v", status)
+	}
+	if _, err := newEngine(t, shelf{}, Options{}).Run(t.Context(), "with space", nil); err == nil || strings.Contains(err.Error(), "put a file") || !strings.Contains(err.Error(), nameRule) {
+		t.Errorf("no program, of an unsuitable name: %v", err)
+	}
+	if _, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); !errors.As(err, new(*ModelError)) || !strings.Contains(err.Error(), "nobody has the model small") {
+		t.Errorf("a model that nobody has: %v", err)
+	}
+}
+
+// A file that cannot be read is read as soon as it can be, though it has not changed; why
+// it cannot be is logged once. (A folder in its place stands in for a lack of permission,
+// which root never has.)
+func TestFileThatCannotBeRead(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	var log strings.Builder
+	write(t, folder, "kept", declared("one"))
+	if err := os.Rename(at("kept.json"), at("kept")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(at("sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to string) {
+		t.Helper()
+		_ = os.Remove(at("ask.json"))
+		if err := os.Symlink(at(to), at("ask.json")); err != nil {
+			t.Skip(err) // not every system lets every user
+		}
+	}
+	link("sub")
+	e := newEngine(t, shelf{}, Options{Folder: folder, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 3 {
+		reload(t, e)
+	}
+	if s := e.Programs(); len(s) != 1 || s[0].Err == nil || strings.Count(log.String(), "program not used") != 1 {
+		t.Errorf("status %+v, log:\n%s", s, log.String())
+	}
+	if e.programs["ask"].file.read {
+		t.Error("what could not be read is taken for read")
+	}
+	link("kept")
+	reload(t, e)
+	if s := e.Programs(); s[0].Err != nil || s[0].Version != 1 {
+		t.Errorf("status %+v", s)
+	}
+	// A link to nothing is no file.
+	link("nothing")
+	reload(t, e)
+	if s := e.Programs(); s[0].Err != nil || s[0].Version != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// A file without an end is refused, not read.
+func TestFileWithoutEnd(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip(err)
+	}
+	folder := t.TempDir()
+	if err := os.Symlink("/dev/zero", filepath.Join(folder, "zero.json")); err != nil {
+		t.Skip(err)
+	}
+	wantIrregular(t, folder, "zero")
+	if _, err := readFile("/dev/zero"); err == nil || !strings.Contains(err.Error(), "more than 67108864 bytes") {
+		t.Errorf("a file that grows: %v", err)
+	}
+}
+
+// wantIrregular has an engine say of a file that it is no regular one.
+func wantIrregular(t *testing.T, folder, name string) {
+	t.Helper()
+	status := make(chan []Status, 1)
+	go func() { status <- newEngine(t, shelf{}, Options{Folder: folder}).Programs() }()
+	select {
+	case s := <-status:
+		var file *FileError
+		if len(s) != 1 || s[0].Name != name || !errors.As(s[0].Err, &file) || !strings.Contains(s[0].Err.Error(), "it is no regular file") {
+			t.Errorf("status %+v", s)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it hangs")
+	}
+}
+
+// A file that is written twice within a tick of the file system's clock, at equal size, is
+// read twice; but what has not changed is no new version.
+func TestFileOfCoarseTime(t *testing.T) {
+	folder := t.TempDir()
+	e := newEngine(t, shelf{}, Options{Folder: folder})
+	at := time.Now()
+	for i, content := range []string{"one", "two", "two"} {
+		write(t, folder, "ask", declared(content))
+		if err := os.Chtimes(filepath.Join(folder, "ask.json"), at, at); err != nil {
+			t.Fatal(err)
+		}
+		reload(t, e)
+		if s := e.Programs()[0]; s.Version != min(i+1, 2) {
+			t.Errorf("%s: status %+v", content, s)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // in which files of now are of the future
+		e := newEngine(t, shelf{}, Options{Folder: folder})
+		if !e.programs["ask"].file.read {
+			t.Error("a file of a clock that is wrong is read all the time")
+		}
+	})
+}
+
+// asking is a handler of logs that asks the engine.
+type asking struct {
+	engine *Engine
+	heard  []string
+}
+
+func (a *asking) Enabled(context.Context, slog.Level) bool { return true }
+func (a *asking) WithAttrs([]slog.Attr) slog.Handler       { return a }
+func (a *asking) WithGroup(string) slog.Handler            { return a }
+
+func (a *asking) Handle(ctx context.Context, r slog.Record) error {
+	a.heard = append(a.heard, r.Message)
+	if a.engine == nil { // it is not made yet
+		return nil
+	}
+	a.engine.Programs()
+	_, _ = a.engine.Run(ctx, "ask", cria.Example{"question": "?"})
+	return a.engine.Reload()
+}
+
+func TestLoggerAsksTheEngine(t *testing.T) {
+	folder := t.TempDir()
+	a := &asking{}
+	e := newEngine(t, shelf{}, Options{Folder: folder, Logger: slog.New(a)})
+	a.engine = e
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for _, content := range []string{declared("one"), declared("two"), "{"} {
+			write(t, folder, "ask", content)
+			reload(t, e)
+		}
+		if err := e.Rollback("ask", 1); err != nil {
+			t.Error(err)
+		}
+		_ = os.Remove(filepath.Join(folder, "ask.json"))
+		reload(t, e)
+	}()
+	select {
+	case <-over:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it hangs")
+	}
+	if got := strings.Join(a.heard, "; "); got != "program loaded; program loaded; program not used; program rolled back; program's file is gone" {
+		t.Errorf("heard %s", got)
+	}
+}
