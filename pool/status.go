@@ -38,6 +38,15 @@ type ModelStatus struct {
 	LastUsed time.Time
 }
 
+// ContextOf returns the model that name is a context of, and false if it has weights of its
+// own, or the source has no contexts.
+func (p *Pool[M]) ContextOf(name string) (model string, ok bool) {
+	if p.contexts == nil {
+		return "", false
+	}
+	return p.contexts.ContextOf(name)
+}
+
 // Status says what the pool holds.
 func (p *Pool[M]) Status() Status {
 	p.mu.Lock()

@@ -9,7 +9,7 @@ import (
 // Catalog returns what [Options].Catalog takes: the models of the catalogue and those of
 // the cache, with the capabilities that their cards say ([hub.CapInstruct] and others), and
 // which of them have a place on a machine: see [llamacpp.Machine]. A pool's budget is
-// m.Memory.Most. One whose licence is to be accepted, and is not, is left out.
+// m.Memory.Most.
 func Catalog(h *hub.Hub, m hardware.Machine) func() []Model {
 	return func() (list []Model) {
 		known, _ := llamacpp.KnownModels(h) // of a cache that cannot be read there are none
@@ -17,9 +17,7 @@ func Catalog(h *hub.Hub, m hardware.Machine) func() []Model {
 			k := &known[i]
 			model := Model{Name: k.Name}
 			if k.Card != nil {
-				if k.Cached == nil && !h.Accepted(k.Card) {
-					continue
-				}
+				model.Unaccepted = k.Cached == nil && !h.Accepted(k.Card)
 				model.Parameters, model.Capabilities = k.Card.Parameters, k.Card.Capabilities
 			} else { // of which the size says how large it is
 				model.Parameters = k.Cached.Size

@@ -10,6 +10,17 @@
 //		"options": {"format": "lines"}
 //	}
 //
+// Instead of a name, a declaration can say what the model has to be good for, and gets the
+// smallest that has all of that and fits; without "model" it gets the smallest that fits:
+//
+//	{
+//		"signature": "question -> answer",
+//		"model": {"capabilities": ["thinking", "multilingual"]}
+//	}
+//
+// What there is to choose from, and which names are known, [Options].Catalog says: [Catalog]
+// makes it of hub's catalogue, the cache and a machine.
+//
 // Beside a program that was added in Go, NAME.json is what [cria.Program.SaveFile] wrote:
 // the demonstrations and instructions that an optimizer found.
 //

@@ -28,7 +28,9 @@ type Options struct {
 	Interval time.Duration // between two looks at the folder; 0: [DefaultInterval], negative: only [Engine.Reload] looks
 	Keep     int           // versions that are kept of each program, besides that in Go; 0: [DefaultKeep]
 
-	// Catalog says what models there are, for requirements without a name and for errors.
+	// Catalog says what models there are, for requirements without a name and for errors. A
+	// file that names a model that it does not list is not used, unless that is a path, a
+	// reference or a context of a [Pool]. If it lists none, any name is taken.
 	Catalog func() []Model
 
 	// Logger hears of new versions and of files that cannot be used. Its handler may call
@@ -84,8 +86,9 @@ type entry struct {
 	numbered int
 	listed   bool // its file is in the folder
 	file     fileState
-	digest   string // of the file as it was used last
-	err      error  // why the file as it is now is not used
+	again    time.Time // when it is read again, though it has not changed; zero: never
+	digest   string    // of the file as it was used last
+	err      error     // why the file as it is now is not used
 }
 
 // New makes an engine, with the programs that are in the folder. Files that cannot be
@@ -219,7 +222,7 @@ func (e *Engine) catalog() []Model {
 func (e *Engine) modelError(v *version, program, model string, err error) error {
 	failed := &ModelError{Program: program, Path: v.declaredIn, Model: model, Err: err}
 	for _, m := range e.catalog() {
-		if m.Fits && m.Name != model {
+		if m.Fits && !m.Unaccepted && m.Name != model {
 			failed.Known = append(failed.Known, m.Name)
 		}
 	}

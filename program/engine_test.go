@@ -388,10 +388,11 @@ func TestValuesOfStructs(t *testing.T) {
 
 func TestRequirements(t *testing.T) {
 	models := []Model{
-		{"large", 7e9, []string{"chat", "tools"}, true},
-		{"small", 1e8, []string{"chat"}, true},
-		{"medium", 1e9, []string{"chat", "tools"}, true},
-		{"huge", 7e10, []string{"chat", "images"}, false},
+		{"large", 7e9, []string{"chat", "tools"}, true, false},
+		{"small", 1e8, []string{"chat"}, true, false},
+		{"medium", 1e9, []string{"chat", "tools"}, true, false},
+		{"huge", 7e10, []string{"chat", "images"}, false, false},
+		{"tiny", 1e7, []string{"chat", "tools"}, true, true},
 	}
 	for _, tt := range []struct {
 		require   Requirement

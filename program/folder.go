@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,10 @@ const maxFile = 64 << 20
 // coarse is the coarsest time of modification that file systems note (FAT): a younger file
 // may be written to once more without any trace.
 const coarse = 2 * time.Second
+
+// catalogAgain is after how long a file is read again whose model is not in the catalogue,
+// which may change.
+const catalogAgain = 10 * time.Second
 
 // fileState tells whether a file may have changed.
 type fileState struct {
@@ -90,7 +95,7 @@ func (e *Engine) reload() ([]event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the programs' folder: %w", err)
 	}
-	r := inspection{engine: e}
+	r := inspection{engine: e, catalog: sync.OnceValue(e.catalog)}
 	there := map[string]bool{}
 	for _, f := range listed {
 		name, isJSON := strings.CutSuffix(f.Name(), ".json")
@@ -115,8 +120,9 @@ func (e *Engine) reload() ([]event, error) {
 
 // inspection is one look at the folder.
 type inspection struct {
-	engine *Engine
-	events []event
+	engine  *Engine
+	catalog func() []Model // asked once, if at all
+	events  []event
 }
 
 // look reads a program's file if it may have changed, and reports whether there is one.
@@ -140,13 +146,14 @@ func (r *inspection) look(name, path string) bool {
 		e.programs[name] = known
 	}
 	known.listed = true
-	inGo, same := known.inGo, now.read && known.file == now
+	inGo, same := known.inGo, now.read && known.file == now && (known.again.IsZero() || began.Before(known.again))
 	e.mu.Unlock()
 	if same {
 		return true
 	}
 	var v *version
 	var data []byte
+	var again time.Time
 	switch {
 	case err != nil:
 	case !programName.MatchString(name):
@@ -158,11 +165,15 @@ func (r *inspection) look(name, path string) bool {
 			now.read = false // its permissions may change, and nothing else
 			break
 		}
-		v, err = readVersion(path, data, inGo)
+		if v, err = readVersion(path, data, inGo); err == nil {
+			if err = r.checkModel(v); err != nil {
+				again = began.Add(catalogAgain)
+			}
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	known.file = now
+	known.file, known.again = now, again
 	if err != nil {
 		r.refuse(name, known, &FileError{path, err})
 		return true
@@ -184,6 +195,21 @@ func readFile(path string) ([]byte, error) {
 		err = fmt.Errorf("it has more than %d bytes", maxFile)
 	}
 	return data, err
+}
+
+// checkModel reports whether a declaration names a model that nobody has, as far as that is
+// known: files and references are not in the catalogue, nor are contexts.
+func (r *inspection) checkModel(v *version) error {
+	name := v.require.Name
+	if v.declaredIn == "" || name == "" || strings.ContainsAny(name, `:/\`) || strings.HasSuffix(name, ".gguf") {
+		return nil
+	}
+	if c, ok := r.engine.models.(contexts); ok {
+		if _, ok := c.ContextOf(name); ok {
+			return nil
+		}
+	}
+	return unknownModel(name, r.catalog())
 }
 
 // refuse notes why a program's file is not used, and logs it if that is new. The caller

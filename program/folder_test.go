@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cria-lm/cria"
+	"github.com/cria-lm/cria/pool"
 )
 
 func TestFolder(t *testing.T) {
@@ -151,6 +153,87 @@ func TestFileOfCoarseTime(t *testing.T) {
 			t.Error("a file of a clock that is wrong is read all the time")
 		}
 	})
+}
+
+// A file that names a model that nobody has changes nothing, as far as the catalogue knows.
+func TestFileWithUnknownModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		folder := t.TempDir()
+		of := func(model string) {
+			write(t, folder, "ask", fmt.Sprintf(`{"signature": "question -> answer", "model": %q}`, model))
+		}
+		of("smollm2-135m")
+		catalog := []Model{{Name: "smollm2-135m"}, {Name: "smollm2-360m", Unaccepted: true}, {Name: "qwen3-4b"}}
+		asked := 0
+		e := newEngine(t, withContext{shelf{"smollm2-135m": {reply: "Paris"}}}, Options{Folder: folder, Catalog: func() []Model { asked++; return catalog }})
+		for model, want := range map[string]string{
+			"smollm2-135":      `nobody has the model "smollm2-135"; near are smollm2-135m, smollm2-360m`,
+			"qwen":             `near are qwen3-4b`,
+			"x":                `there are smollm2-135m, smollm2-360m, qwen3-4b`,
+			"SmolLM2-360m":     "",
+			"hf:a/b/c":         "",
+			"./model":          "",
+			"C:\\model":        "",
+			"model.gguf":       "",
+			"context-of-small": "",
+			"":                 "",
+		} {
+			of("smollm2-135m")
+			reload(t, e)
+			good := e.Programs()[0].Version
+			of(model)
+			reload(t, e)
+			s := e.Programs()[0]
+			if want == "" && (s.Err != nil || s.Version == good) {
+				t.Errorf("%s: status %+v", model, s)
+			}
+			var file *FileError
+			if want != "" && (!errors.As(s.Err, &file) || !strings.Contains(s.Err.Error(), want) || s.Version != good) {
+				t.Errorf("%s: status %+v, want %q", model, s, want)
+			}
+			if want == "" {
+				continue
+			}
+			if answer, err := e.Run(t.Context(), "ask", cria.Example{"question": "?"}); err != nil || answer.Version != good {
+				t.Errorf("%s: the earlier version: %v, %v", model, answer, err)
+			}
+		}
+		of("new")
+		reload(t, e)
+		before := asked
+		reload(t, e)
+		if asked != before {
+			t.Error("the catalogue is asked at each look")
+		}
+		catalog = append(catalog, Model{Name: "new"})
+		time.Sleep(catalogAgain)
+		reload(t, e)
+		if s := e.Programs()[0]; s.Err != nil {
+			t.Errorf("a model that is new in the catalogue: %v", s.Err)
+		}
+		catalog = nil
+		of("any")
+		reload(t, e)
+		if s := e.Programs()[0]; s.Err != nil {
+			t.Errorf("a catalogue that says nothing: %v", s.Err)
+		}
+	})
+}
+
+// withContext has a context that no catalogue knows.
+type withContext struct{ shelf }
+
+func (withContext) ContextOf(name string) (string, bool) { return "small", name == "context-of-small" }
+
+// A pool's contexts are known, though they are in no catalogue.
+func TestFileWithContextOfPool(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "ask", `{"signature": "question -> answer", "model": "short"}`)
+	models := Pool(pool.New(&pool.Models{Contexts: map[string]string{"short": "small"}}, nil))
+	e := newEngine(t, models, Options{Folder: folder, Catalog: func() []Model { return []Model{{Name: "small"}} }})
+	if s := e.Programs()[0]; s.Err != nil || s.Version != 1 {
+		t.Errorf("status %+v", s)
+	}
 }
 
 // asking is a handler of logs that asks the engine.

@@ -54,7 +54,15 @@ func TestModelThatNobodyHas(t *testing.T) {
 		if err := program.Add(e, "in-go", cria.NewPredict[input, output]("", nil), program.Requirement{Name: "smollm9"}); err != nil {
 			t.Fatal(err)
 		}
-		for name, model := range map[string]string{"unknown": "smollm9", "gone": missing, "in-go": "smollm9"} {
+		tries := map[string]string{"unknown": "smollm9", "gone": missing, "in-go": "smollm9"}
+		if listed { // a declaration is compared with the list
+			delete(tries, "unknown")
+			var refused *program.FileError
+			if _, err := e.Run(t.Context(), "unknown", nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), `nobody has the model "smollm9"; there are smollm2`) {
+				t.Errorf("unknown to the catalogue: %v", err)
+			}
+		}
+		for name, model := range tries {
 			_, err := e.Run(t.Context(), name, cria.Example{"question": "Is it?"})
 			path := file(name)
 			if name == "in-go" {

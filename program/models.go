@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/pool"
 )
@@ -31,6 +33,13 @@ type pooled[M interface {
 	io.Closer
 }] struct{ pool *pool.Pool[M] }
 
+// contexts are [Models] that have contexts of models by names of their own.
+type contexts interface {
+	ContextOf(name string) (model string, ok bool)
+}
+
+func (p pooled[M]) ContextOf(name string) (model string, ok bool) { return p.pool.ContextOf(name) }
+
 func (p pooled[M]) Use(ctx context.Context, name string, f func(context.Context, cria.LM) error) error {
 	return p.pool.Use(ctx, name, func(ctx context.Context, m M) error { return f(ctx, m) })
 }
@@ -41,6 +50,7 @@ type Model struct {
 	Parameters   int64
 	Capabilities []string
 	Fits         bool // the machine, or the pool's budget
+	Unaccepted   bool // its licence is to be accepted first: who wants it has to name it
 }
 
 // RequirementError says that no model is as a program wants it, or that none is known.
@@ -48,6 +58,7 @@ type RequirementError struct {
 	Program      string
 	Capabilities []string
 	TooLarge     []string // models that have them all but do not fit
+	Unaccepted   []string // models that have them all, whose licence is to be accepted first
 	NoCatalog    bool     // nobody says what models there are: [Options].Catalog is nil
 }
 
@@ -57,10 +68,16 @@ func (e *RequirementError) Error() string {
 	}
 	wanted := "no model fits this machine"
 	if len(e.Capabilities) > 0 {
-		wanted = fmt.Sprintf("no model has all of %s", strings.Join(e.Capabilities, ", "))
+		wanted = "no model has all of " + strings.Join(e.Capabilities, ", ")
+		if len(e.TooLarge) > 0 {
+			wanted += " and fits this machine"
+		}
 	}
 	if len(e.TooLarge) > 0 {
-		wanted = fmt.Sprintf("%s and fits this machine: too large are %s", wanted, strings.Join(e.TooLarge, ", "))
+		wanted += ": too large are " + strings.Join(e.TooLarge, ", ")
+	}
+	if len(e.Unaccepted) > 0 {
+		wanted += "; the licence is to be accepted first of " + strings.Join(e.Unaccepted, ", ")
 	}
 	return fmt.Sprintf("the program %s cannot run: %s; name a model in its declaration", e.Program, wanted)
 }
@@ -101,14 +118,54 @@ func (r Requirement) resolve(program string, models []Model) (string, error) {
 		missing := slices.ContainsFunc(r.Capabilities, func(c string) bool { return !slices.Contains(m.Capabilities, c) })
 		switch {
 		case missing:
-		case m.Fits:
-			fit = append(fit, m)
-		default:
+		case !m.Fits:
 			e.TooLarge = append(e.TooLarge, m.Name)
+		case m.Unaccepted:
+			e.Unaccepted = append(e.Unaccepted, m.Name)
+		default:
+			fit = append(fit, m)
 		}
 	}
 	if len(fit) == 0 {
 		return "", e
 	}
 	return slices.MinFunc(fit, func(a, b Model) int { return cmp.Compare(a.Parameters, b.Parameters) }).Name, nil
+}
+
+// unknownModel is the error of a model that is not in a list, which names near ones; nil if
+// it is, or if nothing is listed. As in the catalogue, case does not matter.
+func unknownModel(name string, models []Model) error {
+	type near struct {
+		name     string
+		distance int
+	}
+	lower := strings.ToLower(name)
+	var all []string
+	var nearest []near
+	for _, m := range models {
+		other := strings.ToLower(m.Name)
+		distance := levenshtein.ComputeDistance(lower, other)
+		switch {
+		case distance == 0:
+			return nil
+		case strings.HasPrefix(other, lower):
+			distance = 1
+		}
+		all = append(all, m.Name)
+		if distance < max(3, len(lower)/2) {
+			nearest = append(nearest, near{m.Name, distance})
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	if nearest == nil {
+		return fmt.Errorf("nobody has the model %q; there are %s", name, strings.Join(all, ", "))
+	}
+	slices.SortStableFunc(nearest, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
+	var names []string
+	for _, n := range nearest[:min(3, len(nearest))] {
+		names = append(names, n.name)
+	}
+	return fmt.Errorf("nobody has the model %q; near are %s", name, strings.Join(names, ", "))
 }
