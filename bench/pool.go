@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/cria-lm/cria"
 	"github.com/cria-lm/cria/engine"
 	"github.com/cria-lm/cria/hub"
+	"github.com/cria-lm/cria/internal/synth"
 	"github.com/cria-lm/cria/llamacpp"
 	"github.com/cria-lm/cria/pool"
 	"github.com/cria-lm/cria/program"
@@ -25,6 +27,9 @@ var poolFigures = []figure{
 	{"switch", "milliseconds by which calls of two programs in turns, each on a model of its own, are longer than of one",
 		"program.Engine.Run on a pool with two models that answer at once, against one program on one",
 		"<= 1 ms", switchPrograms},
+	{"switch-models", "milliseconds by which calls on two loaded models in turns are longer than on one",
+		"a choice of two by an adapter for each of two made models of two layers, each of which has its prompt in the cache, against the same on one of them",
+		"<= 1 ms", switchModels},
 }
 
 // prefillOfCopy is prefill of the file that users get.
@@ -140,4 +145,53 @@ func switchPrograms(ctx context.Context, s *session) (results []result, err erro
 	}
 	pairs, err := s.pairs(ctx, call("one", "two"), call("one"))
 	return []result{{name: "switch", unit: "ms", pairs: pairs}}, err
+}
+
+// switchModels measures milliseconds of a call of adapters that have a loaded model each.
+func switchModels(ctx context.Context, s *session) ([]result, error) {
+	s.close()
+	dir, err := os.MkdirTemp("", "cria-switch-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	sig, err := cria.ParseSignature("review -> sentiment: Literal['positive','negative']")
+	if err != nil {
+		return nil, err
+	}
+	predictor, err := cria.NewPredictor(sig, nil)
+	if err != nil {
+		return nil, err
+	}
+	inputs := cria.Example{"review": "I loved every minute."}
+	var scopes []cria.Scope
+	for i := range 2 {
+		path := filepath.Join(dir, fmt.Sprintf("%d.gguf", i))
+		if err := synth.Write(ctx, path, s.model, synth.Shape{Seed: uint64(i + 1)}, nil); err != nil {
+			return nil, err
+		}
+		m, err := llamacpp.Load(ctx, path, &llamacpp.Options{Hub: &hub.Options{LlamaDir: s.peers.dir}, Threads: 1})
+		if err != nil {
+			return nil, err
+		}
+		defer m.Close()
+		a, err := llamacpp.NewAdapter(m, nil)
+		if err != nil {
+			return nil, err
+		}
+		scopes = append(scopes, cria.Scope{LM: a, Adapter: a})
+	}
+	call := func(scopes ...cria.Scope) side {
+		return func(ctx context.Context, _ int) (float64, error) {
+			n := 0
+			took, err := microseconds(func() error {
+				n++
+				_, err := predictor.Call(cria.With(ctx, scopes[n%len(scopes)]), inputs)
+				return err
+			})
+			return took / 1000, err
+		}
+	}
+	pairs, err := s.pairs(ctx, call(scopes...), call(scopes[0]))
+	return []result{{name: "switch-models", unit: "ms", pairs: pairs}}, err
 }

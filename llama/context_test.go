@@ -1,6 +1,7 @@
 package llama_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/cria-lm/cria/llama"
@@ -281,4 +282,22 @@ func TestThreadPool(t *testing.T) {
 			t.Errorf("%+v is accepted", p)
 		}
 	}
+}
+
+// What takes more memory than a machine has is an error of its own kind, and nothing else
+// is harmed.
+func TestContextMemory(t *testing.T) {
+	m := loadModel(t)
+	p := llama.DefaultContextParams()
+	p.NCtx = 1 << 25 // 720 GiB of keys and values
+	x, err := llama.NewContext(m, p)
+	if !errors.Is(err, llama.ErrMemory) || x != nil {
+		t.Fatalf("%v, want %v", err, llama.ErrMemory)
+	}
+	p.NCtx = 256
+	x, err = llama.NewContext(m, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Free()
 }

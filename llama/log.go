@@ -197,10 +197,10 @@ func (c *errorCapture) add(line logLine) {
 var ErrMemory = errors.New("not enough memory")
 
 // failed is stop as an error, which wraps [ErrMemory] if memory could not be had: ggml's
-// backends then log that a buffer cannot be allocated.
+// backends then log that a buffer cannot be allocated, and C++ that it was a bad_alloc.
 func (c *errorCapture) failed() error {
 	why := c.stop()
-	if strings.Contains(why, "allocate") {
+	if strings.Contains(why, "allocate") || strings.Contains(why, "bad_alloc") {
 		return fmt.Errorf("%w: %s", ErrMemory, why)
 	}
 	return errors.New(why)
