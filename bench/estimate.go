@@ -85,7 +85,7 @@ func (s *session) devices(ctx context.Context, b hardware.Backend) (names []stri
 	if err := llama.Load(libs.Files); err != nil {
 		return nil, err
 	}
-	if err := llamacpp.LoadBackends(ctx, s.hub, libs, b); err != nil {
+	if err := llamacpp.LoadBackends(ctx, s.hub, libs, b, nil); err != nil {
 		return nil, err
 	}
 	m, err := hardware.Detect(ctx)

@@ -110,7 +110,7 @@ func (instants) Need(context.Context, string, pool.Room) (pool.Memory, error) {
 	return pool.Memory{pool.Host: 1}, nil
 }
 
-func (i instants) Load(context.Context, string) (instant, error) {
+func (i instants) Load(context.Context, string, pool.Memory) (instant, error) {
 	return instant{canned{reply: i.reply}}, nil
 }
 

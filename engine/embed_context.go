@@ -70,7 +70,7 @@ func ownPooling(m *llama.Model) (Pooling, error) {
 // llama.cpp pools only what it computes at once, so an input is never in two
 // parts: a batch is as long as what is computed of it together, and a unified
 // cache keeps it from being cut by sequence.
-func newEmbeddingContext(m *llama.Model, pooling Pooling, limit int, gov *governor) (*llama.Context, error) {
+func newEmbeddingContext(m *llama.Model, pooling Pooling, limit int, gov *governor, flash *bool) (*llama.Context, error) {
 	p := llama.DefaultContextParams()
 	p.Embeddings, p.PoolingType = true, int32(poolings[pooling])
 	p.NSeqMax = uint32(min(maxPacked, limit))
@@ -81,6 +81,7 @@ func newEmbeddingContext(m *llama.Model, pooling Pooling, limit int, gov *govern
 	tokens := (uint32(limit) + p.NSeqMax - 1) / p.NSeqMax * p.NSeqMax
 	p.NCtx, p.NBatch, p.NUbatch = tokens, tokens, tokens
 	p.KVUnified = true
+	p.FlashAttnType = flashType(flash)
 	gov.update(minInterval)
 	now := gov.now()
 	p.NThreads, p.NThreadsBatch = int32(now.decode), int32(now.prefill)

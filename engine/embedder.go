@@ -34,14 +34,15 @@ type EmbedderOptions struct {
 
 	// Threads is as in [Options], for steps of any length; FixedThreads is as there, as
 	// are the following.
-	Threads      int
-	FixedThreads bool
-	GPULayers    int
-	Devices      []string
-	Split        []float32
-	Poll         *int
-	CopyWeights  bool
-	Files        []os.FileInfo
+	Threads        int
+	FixedThreads   bool
+	GPULayers      int
+	Devices        []string
+	Split          []float32
+	FlashAttention *bool
+	Poll           *int
+	CopyWeights    bool
+	Files          []os.FileInfo
 
 	// QueueLength is how many calls of [Embedder.Embed] may run or wait. If zero,
 	// [DefaultQueueLength].
@@ -148,7 +149,7 @@ func (e *Embedder) start(o *EmbedderOptions) (err error) {
 			return err
 		}
 	}
-	if e.llm, err = newEmbeddingContext(e.model, e.pooling, e.limit, e.gov); err != nil {
+	if e.llm, err = newEmbeddingContext(e.model, e.pooling, e.limit, e.gov, o.FlashAttention); err != nil {
 		return err
 	}
 	if err = e.llm.EnableAbort(); err != nil {

@@ -364,12 +364,7 @@ func (e *Engine) start(o *Options) (err error) {
 	if o.KV != 0 {
 		p.TypeK, p.TypeV = int32(o.KV), int32(o.KV)
 	}
-	if o.FlashAttention != nil {
-		p.FlashAttnType = 0
-		if *o.FlashAttention {
-			p.FlashAttnType = 1
-		}
-	}
+	p.FlashAttnType = flashType(o.FlashAttention)
 	p.NSeqMax = uint32(sequences)
 	p.NOutputsMax = uint32(max(maxRows, sequences))
 	p.KVUnified = true
@@ -391,6 +386,17 @@ func (e *Engine) start(o *Options) (err error) {
 	}
 	e.batch = llama.NewBatch(min(e.llm.NBatch(), int(p.NBatch)))
 	return nil
+}
+
+// flashType is llama_flash_attn_type.
+func flashType(on *bool) int32 {
+	switch {
+	case on == nil:
+		return -1 // llama.cpp's choice
+	case *on:
+		return 1
+	}
+	return 0
 }
 
 // free releases all that the engine has, in order.

@@ -86,6 +86,7 @@ func TestMissing(t *testing.T) {
 		}, []string{"shows no device", "lacks the runtime of its release 13 (libcudart.so.13 and libcublas.so.13); that of another does not do; if you want it, install CUDA 13's runtime"}, "[vulkan cpu]"},
 		"code to translate":  {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "10de:2335" }, []string{"shows no device", "which NVIDIA's driver 580.10 is too old for; if you want it, install driver 590 or newer"}, "[vulkan cpu]"},
 		"code translated":    {NVIDIA, func(m *Machine) { m.GPUs[0].ID, m.Drivers.NVIDIA = "10de:2335", "590.44" }, []string{"shows no device"}, "[vulkan cuda cpu]"},
+		"newer Blackwell":    {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "10de:3182" }, []string{"shows no device", "has to translate"}, "[vulkan cpu]"},
 		"generation unknown": {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "" }, []string{"shows no device", "has to translate"}, "[vulkan cpu]"},
 		"too old a GPU":      {NVIDIA, func(m *Machine) { m.GPUs[0].ID = "10de:1b06" }, []string{"shows no device", "for which CUDA 13 has no code any more; if you want it, use Vulkan"}, "[vulkan cpu]"},
 		"version unknown":    {NVIDIA, func(m *Machine) { m.Drivers.NVIDIA = "" }, []string{"shows no device"}, "[vulkan cuda cpu]"},

@@ -78,13 +78,10 @@ func (c *choice) check() error {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"GPULayers", r.GPULayers}, {"ContextLength", r.ContextLength}, {"Threads", r.Threads}, {"BatchSize", r.BatchSize}, {"MicroBatch", r.MicroBatch}} {
+	}{{"GPULayers", r.GPULayers}, {"ContextLength", r.ContextLength}, {"Threads", r.Threads}, {"BatchSize", r.BatchSize}, {"MicroBatch", r.MicroBatch}, {"CacheLength", r.CacheLength}} {
 		if f.value < 0 {
 			return &RequestError{f.name, fmt.Sprintf("%d is negative; 0 leaves it to the machine", f.value)}
 		}
-	}
-	if trained := c.model.ContextLength; trained > 0 && r.ContextLength > trained {
-		return &RequestError{"ContextLength", fmt.Sprintf("%s was trained with %d tokens; it cannot have a context of %d", c.model.Name, trained, r.ContextLength)}
 	}
 	switch r.KV {
 	case 0, gguf.F16:
@@ -125,7 +122,11 @@ func (c *choice) backend(p *Plan) error {
 	}
 	there = append(there, BackendCPU)
 	p.Backend = there[0]
-	if best, other, ok := c.req.Calibration.fastest(there); ok {
+	best, other, ok := c.req.Calibration.fastest(Backends) // of which the libraries of the slower ones are not even loaded
+	if !ok || !slices.Contains(there, best.Backend) {
+		best, other, ok = c.req.Calibration.fastest(there)
+	}
+	if ok {
 		p.Backend = best.Backend
 		p.because("backend", best.Backend.Title(), "measured here: %s", best.against(other))
 		return nil

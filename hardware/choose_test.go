@@ -62,6 +62,8 @@ func TestChoose(t *testing.T) {
 			"vulkan 33/33 [IGPU] context 8192 cache 8192 F16 threads 4/4 batch 2048/512 auto", "all fit"},
 		"a context asked for":       {gpu, model8B, Request{ContextLength: 10000}, "vulkan 33/33 [Vulkan0] context 10000 cache 40000 F16 threads 4/4 batch 2048/512 auto", "10000 tokens a request, 40000 in the cache for all together: it was asked for"},
 		"fewer tokens at once":      {gpuMachine(BackendVulkan, KindGPU, 20*gib), model8B, Request{ContextLength: 110000}, "vulkan 33/33 [Vulkan0] context 110000 cache 110000 F16 threads 4/4 batch 2048/256 auto", "smaller buffers leave room for layers"},
+		"longer than trained":       {cpu, model135M, Request{ContextLength: 8193}, "cpu 0/31 [] context 8192 cache 32768 F16 threads 8/4 batch 512/512 auto", "8193 were asked for, but so many the model was trained with"},
+		"a cache asked for":         {cpu, model135M, Request{CacheLength: 5000, ContextLength: 512}, "cpu 0/31 [] context 512 cache 5000 F16 threads 8/4 batch 512/512 auto", "it was asked for"},
 		"only as Q8_0":              {gpuMachine(BackendVulkan, KindGPU, 20*gib), model8B, Request{ContextLength: 120000}, "vulkan 33/33 [Vulkan0] context 120000 cache 120000 Q8_0 threads 4/4 batch 2048/512 on", "fits only so"},
 		"not even as Q8_0":          {gpuMachine(BackendVulkan, KindGPU, 12*gib), model8B, Request{ContextLength: 110000}, "vulkan 29/33 [Vulkan0] context 110000 cache 110000 Q8_0 threads 8/8 batch 2048/512 on", "no more fit"},
 		"Q8_0 on the CPU":           {Machine{OS: "linux", CPU: cpu.CPU, Memory: Memory{Total: 16 * gib, Available: 15 * gib}}, model8B, Request{ContextLength: 100000}, "cpu 0/33 [] context 100000 cache 100000 Q8_0 threads 8/8 batch 512/512 on", "fits only so"},
@@ -187,7 +189,6 @@ func TestChooseRefuses(t *testing.T) {
 		want    string
 	}{
 		"negative":             {cpu, model8B, Request{Threads: -1}, "Threads", "-1 is negative"},
-		"longer than trained":  {cpu, model8B, Request{ContextLength: 131073}, "ContextLength", "trained with 131072"},
 		"no such KV type":      {cpu, model8B, Request{KV: gguf.Q4_K}, "KV", "Q4_K is not a type to cache"},
 		"odd heads":            {cpu, odd, Request{KV: gguf.Q8_0}, "KV", "not whole blocks"},
 		"Q8_0 without flash":   {cpu, model8B, Request{KV: gguf.Q8_0, FlashAttention: FlashOff}, "FlashAttention", "Q8_0"},

@@ -48,10 +48,10 @@ func cudaCodeOf(g GPU) cudaCode {
 	switch family := n >> 8; {
 	case family < 0x1e:
 		return noCode // Pascal, Volta and before
-	case family == 0x22 || family >= 0x24 && family <= 0x28 || family >= 0x2b:
+	case family == 0x22 || family >= 0x24 && family <= 0x28 || family >= 0x2b && family <= 0x2f:
 		return machineCode // Ampere but for GA100, Ada, Blackwell but for GB100: 8.6, 8.9, 12.x
 	}
-	return translated // Turing, GA100, Hopper, GB100: 7.5, 8.0, 9.0, 10.0
+	return translated // Turing, GA100, Hopper, GB100, B300: 7.5, 8.0, 9.0, 10.0, 10.3
 }
 
 // librariesOf says what backends need on a system.

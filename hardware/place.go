@@ -19,7 +19,7 @@ const maxSplit = 16
 // place puts layers on devices, sizes the context and says why.
 func (c *choice) place(p *Plan) error {
 	p.ContextLength = c.workingContext()
-	p.CacheLength = p.ContextLength
+	p.CacheLength = max(p.ContextLength, c.req.CacheLength)
 	p.KV = c.kvTypes()[0]
 	if p.Backend == BackendCPU || !c.onDevices(p) {
 		if err := c.onHost(p); err != nil {
@@ -34,13 +34,11 @@ func (c *choice) place(p *Plan) error {
 
 // workingContext is the context that a placement must have room for.
 func (c *choice) workingContext() int {
-	if c.req.ContextLength > 0 {
-		return c.req.ContextLength
-	}
+	asked := cmp.Or(c.req.ContextLength, WorkingContext)
 	if trained := c.model.ContextLength; trained > 0 {
-		return min(trained, WorkingContext)
+		return min(trained, asked)
 	}
-	return WorkingContext
+	return asked
 }
 
 // kvTypes are the types of cached keys and values that may be taken, the best first. What
@@ -216,19 +214,14 @@ func (c *choice) onHost(p *Plan) error {
 	}
 	p.toHost(c)
 	p.Weights = c.hostWeights()
-	for {
-		for _, p.KV = range c.kvTypes() {
+	for _, p.KV = range c.kvTypes() {
+		for _, p.Weights = range slices.Compact([]gguf.TensorType{c.hostWeights(), 0}) { // the copy is larger
 			if c.fits(p) {
 				return nil
 			}
 		}
-		if p.Weights == 0 {
-			break
-		}
-		p.Weights = 0 // the copy is larger
 	}
-	p.KV = c.kvTypes()[0]
-	for c.shorten(p) {
+	for c.shorten(p) { // which has one type of keys and values only
 		if c.fits(p) {
 			return nil
 		}
@@ -253,7 +246,7 @@ func (c *choice) shorten(p *Plan) bool {
 		return false
 	}
 	p.ContextLength = max(LeastContext, p.ContextLength/2)
-	p.CacheLength = p.ContextLength
+	p.CacheLength = max(p.ContextLength, c.req.CacheLength)
 	return true
 }
 
@@ -292,7 +285,7 @@ func (c *choice) lengthen(p *Plan) {
 		p.ContextLength, p.CacheLength = context, cache
 		return true
 	}
-	for n := sharedRequests; n > 1; n /= 2 {
+	for n := sharedRequests; n > 1 && c.req.CacheLength == 0; n /= 2 {
 		if try(p.ContextLength, n*p.ContextLength) {
 			break
 		}
@@ -378,6 +371,8 @@ func (c *choice) explainContext(p *Plan) {
 	value := p.contextText()
 	trained := c.model.ContextLength
 	switch {
+	case trained > 0 && c.req.ContextLength > trained:
+		p.because("context", value, "%d were asked for, but so many the model was trained with", c.req.ContextLength)
 	case c.req.ContextLength > 0:
 		p.because("context", value, "it was asked for")
 	case trained > 0 && p.ContextLength >= trained:

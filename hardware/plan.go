@@ -28,7 +28,8 @@ type Request struct {
 	// GPULayers is the most layers to put on GPUs, the output counted as one. 0: as many
 	// as fit; for none, ask for [BackendCPU].
 	GPULayers int
-	// ContextLength is the most tokens of a prompt and its output together. 0: as many as
+	// ContextLength is the most tokens of a prompt and its output together, reduced to what
+	// the model was trained with. 0: as many as
 	// the model was trained with, if their cache takes no more than a quarter of the
 	// memory; at least [WorkingContext] where that fits.
 	ContextLength int
@@ -44,6 +45,9 @@ type Request struct {
 	MicroBatch int
 	// FlashAttention is [FlashAuto] if it is empty.
 	FlashAttention FlashAttention
+	// CacheLength is how many tokens the cache holds of all requests together, but never
+	// less than ContextLength. 0: those of up to four requests, as memory allows.
+	CacheLength int
 	// AsShipped keeps the model's own weights, where a copy would be computed faster.
 	AsShipped bool
 	// Calibration is what was measured for this machine and model. Nil: nothing was.
@@ -52,7 +56,7 @@ type Request struct {
 
 // The defaults of a plan.
 const (
-	WorkingContext = 4096 // tokens; what the engine takes unless told otherwise
+	WorkingContext = 4096 // tokens; what a placement has room for, unless told otherwise
 	CPUBatch       = 512  // tokens; more gain nothing on a CPU, and others wait longer
 	GPUBatch       = 2048 // tokens, computed MicroBatch at a time: llama.cpp's defaults
 	MicroBatch     = 512
@@ -144,9 +148,9 @@ func (p Plan) Fits(m Machine) bool {
 // Context returns the plan of one more context of a model that is loaded by p, which is
 // computed where p says. length is that of a prompt and its output together; if zero,
 // [WorkingContext], and never more than trained, the most that the model was trained with,
-// unless that is zero. The cache has room for one such request, and for several of up to
-// WorkingContext. needs are those of a context: see [EstimatedContextNeeds].
-func (p Plan) Context(needs Needs, length, trained int) Plan {
+// unless that is zero. The cache is of so many tokens, but never less than length; if zero,
+// it has room for one such request, and for several of up to WorkingContext. needs are those of a context: see [EstimatedContextNeeds].
+func (p Plan) Context(needs Needs, length, cache, trained int) Plan {
 	c := p
 	c.choice = nil // it has no smaller plan
 	c.Reasons = slices.Clone(p.Reasons)
@@ -154,7 +158,7 @@ func (p Plan) Context(needs Needs, length, trained int) Plan {
 	if trained > 0 {
 		c.ContextLength = min(c.ContextLength, trained)
 	}
-	c.CacheLength = max(c.ContextLength, sharedRequests*min(c.ContextLength, WorkingContext))
+	c.CacheLength = max(c.ContextLength, cmp.Or(cache, sharedRequests*min(c.ContextLength, WorkingContext)))
 	c.Need = needs(c.placement())
 	c.because("weights", "shared", "another context of the model has them in memory")
 	why := "it was asked for"

@@ -3,6 +3,7 @@ package llamacpp
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/cria-lm/cria/hardware"
@@ -14,13 +15,18 @@ import (
 // [llama.Load] loads none, fetching its library where that is allowed: the one that is
 // asked for, or else Vulkan or Metal, or CUDA where those cannot be had or show no GPU.
 // What is missing here is no error; see [hardware.Machine.Missing]. If no library of those
-// that could compute here can be had and used, the error says why of each.
-func LoadBackends(ctx context.Context, h *hub.Hub, libs *hub.Libraries, asked hardware.Backend) error {
+// that could compute here can be had and used, the error says why of each. If a model is
+// given, what [Calibrate] has kept for it decides, as it does when the model is loaded.
+func LoadBackends(ctx context.Context, h *hub.Hub, libs *hub.Libraries, asked hardware.Backend, model *hub.Model) error {
 	m, err := hardware.Detect(ctx)
 	if err != nil {
 		return err
 	}
-	return loadBackends(ctx, h, libs, m, asked, nil)
+	var kept *hardware.Calibration
+	if model != nil {
+		kept = calibrated(h, m, model, slog.New(slog.DiscardHandler))
+	}
+	return loadBackends(ctx, h, libs, m, asked, kept)
 }
 
 // loadBackends is LoadBackends on a machine on which kept was measured: the fastest backend

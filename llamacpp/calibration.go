@@ -26,12 +26,14 @@ const (
 // Calibrate measures how fast a model is on this machine with each backend that is here
 // and with several numbers of threads, and keeps that in the cache: [Load] and [Plan]
 // follow it from then on. progress, if it is not nil, is called before each reading. What
-// else the machine does meanwhile is measured too. It fetches what is missing. Errors are
+// else the machine does meanwhile is measured too. Of opts only Hub and Logger count: the
+// rest is as the plan has it. It fetches what is missing. Errors are
 // those of Load, and that of [hardware.Calibrate] if nothing could be measured.
 func Calibrate(ctx context.Context, ref string, opts *Options, progress func(done, total int, next hardware.Candidate)) (*hardware.Calibration, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
+	opts = &Options{Hub: opts.Hub, Logger: opts.Logger}
 	f, err := fetch(ctx, ref, opts)
 	if err != nil {
 		return nil, err
@@ -60,7 +62,10 @@ func Calibrate(ctx context.Context, ref string, opts *Options, progress func(don
 			measured[c.Backend] = p
 		}
 		o := (&Options{Logger: opts.Logger}).engineOptions(&p.plan)
-		o.Threads, o.PrefillThreads, o.FixedThreads = c.Threads, c.Threads, true
+		o.FixedThreads = true
+		if p.plan.GPULayers == 0 || p.plan.GPULayers == p.plan.Layers { // else the CPU's layers want all that they can have
+			o.Threads, o.PrefillThreads = c.Threads, c.Threads
+		}
 		return measureOnce(ctx, p.file, o)
 	}
 	list, err := hardware.Calibrate(ctx, hardware.Candidates(here), measure, progress)

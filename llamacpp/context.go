@@ -81,7 +81,7 @@ func (o *Options) planContext(model hardware.Plan, all []*gguf.File) (plan hardw
 	if err != nil {
 		return plan, wrap(ErrModelNotLoaded, err)
 	}
-	plan = model.Context(needs, o.ContextLength, all[0].ContextLength())
+	plan = model.Context(needs, o.ContextLength, o.CacheLength, all[0].ContextLength())
 	plan.PrefillThreads = cmp.Or(o.Threads, plan.PrefillThreads)
 	plan.DecodeThreads = cmp.Or(o.Threads, plan.DecodeThreads)
 	return plan, nil

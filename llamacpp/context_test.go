@@ -193,6 +193,9 @@ func TestPlanContext(t *testing.T) {
 	if _, err := plan.StepDown(); err == nil {
 		t.Error("there is a smaller plan of a context")
 	}
+	if small, err := prepared.PlanContext(model, &Options{ContextLength: 2048, CacheLength: 3000}); err != nil || small.CacheLength != 3000 || small.Need.Devices[0] >= plan.Need.Devices[0] {
+		t.Errorf("with a cache of its own: %d, %v", small.CacheLength, err)
+	}
 	long, err := prepared.PlanContext(model, &Options{ContextLength: 1 << 20})
 	if err != nil || long.ContextLength != 8192 || long.CacheLength != 16384 {
 		t.Errorf("a context longer than the model was trained with: %d, %d, %v", long.ContextLength, long.CacheLength, err)

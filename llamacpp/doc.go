@@ -14,6 +14,16 @@
 // specification's LlamaCppAdapter over it: a [Config] with sampling defaults,
 // retries, a token budget, a rate limit and a cache.
 //
+// # How a model is loaded
+//
+// Load plans before it loads (see package hardware): the backend, the layers on GPUs, the
+// context, the threads, whether a copy of the weights is loaded that computes faster.
+// [LoadedModel.Plan] has the plan with the reason of each choice, [Plan] makes one without
+// loading anything, and [Prepare] does all but the loading, which [Prepared.Load] then does.
+// [Calibrate] measures what rules cannot know; later loads follow it. What [Options] say is
+// kept. If the memory that was planned with has gone, the model is loaded smaller, with a
+// warning to Options.Logger.
+//
 // # LoRA adapters
 //
 // [Options].LoRAs are loaded beside the model, and each call says which of them the model

@@ -60,19 +60,20 @@ func LoadEmbedder(ctx context.Context, ref string, opts *EmbedderOptions) (*Embe
 		return nil, err
 	}
 	var e *engine.Embedder
-	plan, err := p.fit(ctx, func(plan *hardware.Plan) error {
+	plan, err := p.fit(ctx, nil, func(plan *hardware.Plan) error {
 		e, err = engine.LoadEmbedder(ctx, p.file.path, &engine.EmbedderOptions{
-			MaxLength:    opts.MaxLength,
-			Pooling:      opts.Pooling,
-			Normalize:    opts.Normalize,
-			Threads:      plan.PrefillThreads,
-			FixedThreads: opts.Threads != 0,
-			GPULayers:    plan.GPULayers,
-			Devices:      plan.Devices,
-			Split:        plan.Split,
-			CopyWeights:  opts.CopyWeights,
-			Files:        p.file.was,
-			Logger:       opts.Logger,
+			MaxLength:      opts.MaxLength,
+			Pooling:        opts.Pooling,
+			Normalize:      opts.Normalize,
+			Threads:        plan.PrefillThreads,
+			FixedThreads:   opts.Threads != 0,
+			GPULayers:      plan.GPULayers,
+			Devices:        plan.Devices,
+			Split:          plan.Split,
+			FlashAttention: flashAttention(plan),
+			CopyWeights:    opts.CopyWeights,
+			Files:          p.file.was,
+			Logger:         opts.Logger,
 		})
 		return err
 	})

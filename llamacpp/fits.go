@@ -23,13 +23,10 @@ type Known struct {
 
 // KnownModels are the models of the catalogue in its order, then those of the cache that are
 // not of it. Of a model in the cache its header is asked, of another its card. Nothing is
-// fetched.
+// fetched. If the cache cannot be read there are the cards beside the error.
 func KnownModels(h *hub.Hub) ([]Known, error) {
 	cached, err := h.Models()
-	if err != nil {
-		return nil, err
-	}
-	return known(hub.Catalog(), cached), nil
+	return known(hub.Catalog(), cached), err
 }
 
 func known(cards []hub.Card, cached []hub.CachedModel) (list []Known) {

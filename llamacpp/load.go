@@ -28,8 +28,9 @@ type Options struct {
 	// shown the progress of a download.
 	Hub *hub.Options
 
-	ContextLength int // tokens of a prompt and its reply together; 0: see [engine.Options]
-	Threads       int // for computing on the CPU; 0: one for each physical core, fewer while other processes are busy
+	ContextLength int // tokens of a prompt and its reply together; 0: as many as the model was trained with and memory allows, see [hardware.Request]
+	CacheLength   int // tokens that the cache holds of all requests together, at least ContextLength; 0: those of up to four requests, as memory allows
+	Threads       int // for computing on the CPU; 0: as planned, fewer while other processes are busy
 	Slots         int // requests computed at once, at most 64; 0: [engine.DefaultSlots]
 	GPULayers     int // most layers to put on GPUs, the output counted as one; 0: as many as fit
 
@@ -171,14 +172,19 @@ func (p *Prepared) Stale() bool {
 
 // Load loads the model as it was prepared, smaller if the memory that was there has gone.
 // The errors are those of [Load].
-func (p *Prepared) Load(ctx context.Context) (*LoadedModel, error) {
+func (p *Prepared) Load(ctx context.Context) (*LoadedModel, error) { return p.LoadIn(ctx, nil) }
+
+// LoadIn is Load on a machine that is less than it is: limit changes what is found of it,
+// if the model has to be planned anew. A pool keeps it so within the memory that the model
+// was admitted for. Nil changes nothing.
+func (p *Prepared) LoadIn(ctx context.Context, limit func(*hardware.Machine)) (*LoadedModel, error) {
 	template, err := newTemplate(p.name, p.headers[0].ChatTemplate(), p.opts.ChatTemplate)
 	if err != nil {
 		return nil, err
 	}
 	log := p.opts.logger()
 	var e *engine.Engine
-	plan, err := p.fit(ctx, func(plan *hardware.Plan) error {
+	plan, err := p.fit(ctx, limit, func(plan *hardware.Plan) error {
 		opts := p.opts.engineOptions(plan)
 		opts.Files = p.file.was
 		e, err = engine.Load(ctx, p.file.path, opts)
@@ -305,6 +311,8 @@ func (o *Options) validate() error {
 	switch {
 	case o.ContextLength < 0:
 		return fmt.Errorf("context length %d is negative; 0 is the default", o.ContextLength)
+	case o.CacheLength < 0:
+		return fmt.Errorf("cache length %d is negative; 0 is the default", o.CacheLength)
 	case o.Threads < 0:
 		return fmt.Errorf("threads %d is negative; 0 is the default", o.Threads)
 	case o.Slots < 0 || o.Slots > 64:

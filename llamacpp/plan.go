@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cria-lm/cria/engine"
+	"github.com/cria-lm/cria/gguf"
 	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/llama"
 )
@@ -22,10 +23,10 @@ func (o *Options) plan(f *fetched, m hardware.Machine, kept *hardware.Calibratio
 	}
 	request := &hardware.Request{
 		Backend: o.Backend, GPULayers: o.GPULayers, ContextLength: o.ContextLength, Threads: o.Threads, Calibration: kept,
-		AsShipped: o.AsShipped, BatchSize: o.batch, MicroBatch: o.batch,
+		AsShipped: o.AsShipped, CacheLength: o.CacheLength,
 	}
-	if model.ContextLength > 0 { // of more than it was trained with, package engine takes that
-		request.ContextLength = min(request.ContextLength, model.ContextLength)
+	if o.batch > 0 { // an embedder computes a text at once, and caches nothing for others
+		request.BatchSize, request.MicroBatch, request.KV, request.CacheLength = o.batch, o.batch, gguf.F16, o.batch
 	}
 	plan, err = hardware.Choose(m, model, needs, request)
 	if errors.As(err, new(*hardware.RequestError)) {
@@ -33,6 +34,9 @@ func (o *Options) plan(f *fetched, m hardware.Machine, kept *hardware.Calibratio
 	}
 	if err != nil {
 		return plan, wrap(ErrModelNotLoaded, err)
+	}
+	if trained := model.ContextLength; trained > 0 && o.ContextLength > trained {
+		o.logger().Warn("the context is as long as the model was trained with", "model", f.name, "asked", o.ContextLength, "context", plan.ContextLength)
 	}
 	return plan, nil
 }
@@ -57,53 +61,60 @@ func (o *Options) engineOptions(p *hardware.Plan) *engine.Options {
 		CopyWeights:    o.CopyWeights,
 		Logger:         o.Logger,
 	}
-	if p.FlashAttention != hardware.FlashAuto {
-		e.FlashAttention = new(p.FlashAttention == hardware.FlashOn)
-	}
+	e.FlashAttention = flashAttention(p)
 	return e
 }
 
+// flashAttention is that of a plan as package engine takes it.
+func flashAttention(p *hardware.Plan) *bool {
+	if p.FlashAttention == hardware.FlashAuto {
+		return nil
+	}
+	return new(p.FlashAttention == hardware.FlashOn)
+}
+
 // fit loads as planned, or smaller if the memory that was there as the plan was made has
-// gone, and returns the plan that it was loaded by.
-func (p *Prepared) fit(ctx context.Context, load func(*hardware.Plan) error) (hardware.Plan, error) {
-	plan, err := p.planNow(ctx)
+// gone, and returns the plan that it was loaded by. limit changes what is found of the
+// machine before it is planned anew; nil changes nothing.
+func (p *Prepared) fit(ctx context.Context, limit func(*hardware.Machine), load func(*hardware.Plan) error) (hardware.Plan, error) {
+	plan, err := p.planNow(ctx, limit)
 	if err != nil {
 		return plan, err
 	}
 	for {
+		if plan.Need.Total() != p.plan.Need.Total() {
+			p.opts.logger().Warn("there is no memory for the model as planned, and it is loaded smaller", "model", plan.Model,
+				"context", plan.ContextLength, "cache", plan.CacheLength, "gpu_layers", plan.GPULayers)
+		}
 		err := load(&plan)
 		if !errors.Is(err, llama.ErrMemory) {
 			return plan, err
 		}
 		// As much as it seems to be is not there.
-		next, none := p.planNow(ctx)
+		next, none := p.planNow(ctx, limit)
 		if none == nil && next.Need.Total() >= plan.Need.Total() {
 			next, none = plan.StepDown()
 		}
 		if none != nil {
 			return plan, fmt.Errorf("%w; %w", err, none)
 		}
-		p.warnSmaller(next)
 		plan = next
 	}
 }
 
-// planNow returns the plan, or if what it needs is not free any more, one for what is.
-func (p *Prepared) planNow(ctx context.Context) (hardware.Plan, error) {
+// planNow returns the plan, or if what it needs is not free any more, one for what is. The
+// file is settled: if that is a copy, no other plan goes without.
+func (p *Prepared) planNow(ctx context.Context, limit func(*hardware.Machine)) (hardware.Plan, error) {
 	m, err := hardware.Detect(ctx)
 	if err != nil || p.plan.Fits(m) {
 		return p.plan, err
 	}
-	o := p.opts
-	o.AsShipped = p.plan.Weights == 0 // the file is settled
-	plan, err := o.plan(p.from, m, p.kept)
-	if err == nil {
-		p.warnSmaller(plan)
+	if limit != nil {
+		limit(&m)
 	}
+	o, from := p.opts, *p.from
+	o.AsShipped, from.headers = true, p.headers
+	plan, err := o.plan(&from, m, p.kept)
+	plan.Weights = p.plan.Weights
 	return plan, err
-}
-
-func (p *Prepared) warnSmaller(plan hardware.Plan) {
-	p.opts.logger().Warn("there is no memory for the model as planned, and it is loaded smaller", "model", plan.Model,
-		"context", plan.ContextLength, "cache", plan.CacheLength, "gpu_layers", plan.GPULayers)
 }

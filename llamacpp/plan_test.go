@@ -84,7 +84,7 @@ func TestFit(t *testing.T) {
 	}
 	prepared := func(plan hardware.Plan) *Prepared {
 		out.Reset()
-		return &Prepared{name: "m", from: f, plan: plan, opts: Options{Logger: slog.New(slog.NewTextHandler(&out, nil))}}
+		return &Prepared{name: "m", from: f, file: f.file, headers: f.headers, plan: plan, opts: Options{Logger: slog.New(slog.NewTextHandler(&out, nil))}}
 	}
 	memory := fmt.Errorf("llama: %w: no buffer", llama.ErrMemory)
 	here, err := hardware.Detect(t.Context())
@@ -96,7 +96,7 @@ func TestFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	tries := 0
-	plan, err := prepared(first).fit(t.Context(), func(p *hardware.Plan) error {
+	plan, err := prepared(first).fit(t.Context(), nil, func(p *hardware.Plan) error {
 		if tries++; tries < 4 {
 			return memory
 		}
@@ -108,16 +108,16 @@ func TestFit(t *testing.T) {
 	if n := strings.Count(out.String(), "loaded smaller"); n != 3 {
 		t.Errorf("%d warnings:\n%s", n, out.String())
 	}
-	_, err = prepared(first).fit(t.Context(), func(*hardware.Plan) error { return memory })
+	_, err = prepared(first).fit(t.Context(), nil, func(*hardware.Plan) error { return memory })
 	if !errors.Is(err, llama.ErrMemory) || !errors.As(err, new(*hardware.ExhaustedError)) {
 		t.Errorf("at the end: %v", err)
 	}
 	other := errors.New("other")
-	if _, err := prepared(first).fit(t.Context(), func(*hardware.Plan) error { return other }); err != other {
+	if _, err := prepared(first).fit(t.Context(), nil, func(*hardware.Plan) error { return other }); err != other {
 		t.Errorf("another error: %v", err)
 	}
 	// A GPU that was there as the plan was made is not here: what is here is planned for.
-	plan, err = prepared(gpuPlan(t)).fit(t.Context(), func(p *hardware.Plan) error { return nil })
+	plan, err = prepared(gpuPlan(t)).fit(t.Context(), nil, func(p *hardware.Plan) error { return nil })
 	if err != nil || plan.GPULayers > 0 || !strings.Contains(out.String(), "loaded smaller") {
 		t.Errorf("without the GPU %d layers are on it, %v", plan.GPULayers, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -242,7 +243,7 @@ func (p *Pool[M]) loadSafely(ctx context.Context, m *model[M]) (value M, err err
 // loadNow loads a model, or a context as soon as its model is loaded.
 func (p *Pool[M]) loadNow(ctx context.Context, m *model[M]) (value M, err error) {
 	if m.of == nil {
-		return p.source.Load(ctx, m.name)
+		return p.source.Load(ctx, m.name, maps.Clone(m.need))
 	}
 	select {
 	case <-m.of.settled:

@@ -45,3 +45,43 @@ func TestContextNeedOfChangedFile(t *testing.T) {
 		t.Errorf("where its model would be: %v, %v", need, err)
 	}
 }
+
+// A machine is for a plan what its pool can make free, within the budget; for a model that
+// was admitted, what was reserved for it.
+func TestRoomOfMachine(t *testing.T) {
+	machine := func() *hardware.Machine {
+		return &hardware.Machine{
+			Memory:  hardware.Memory{Total: 100, Available: 10},
+			Devices: []hardware.Device{{Name: Host, Kind: hardware.KindCPU}, {Name: "Vulkan0", Kind: hardware.KindGPU, Free: 20, Total: 80}},
+		}
+	}
+	for name, tt := range map[string]struct {
+		limit     func(*hardware.Machine)
+		available uint64 // of main memory
+		most      uint64
+		free      uint64 // of the GPU; 0: there is none
+		mostGPU   uint64
+	}{
+		"no budget":              {Room{Used: Memory{Host: 5, "Vulkan0": 30}}.limit, 15, 0, 50, 0},
+		"a budget":               {Room{Memory{Host: 40, "Vulkan0": 45}, Memory{"Vulkan0": 30}}.limit, 10, 40, 50, 45},
+		"more than there is":     {Room{Memory{}, Memory{Host: 500, "Vulkan0": 500}}.limit, 100, 0, 80, 0},
+		"nothing of the GPU":     {Room{Memory{Host: 40, "Vulkan0": 0}, Memory{}}.limit, 10, 40, 0, 0},
+		"nothing of the host":    {Room{Memory{Host: 0}, Memory{}}.limit, 10, 1, 20, 0},
+		"reserved on the GPU":    {within(Memory{Host: 3, "Vulkan0": 7}), 10, 3, 20, 7},
+		"reserved on the host":   {within(Memory{Host: 3}), 10, 3, 0, 0},
+		"a device that is gone":  {within(Memory{Host: 3, "Vulkan0": 7, "Vulkan1": 7}), 10, 3, 20, 7},
+		"of another pool's name": {Room{Memory{"Vulkan1": 5}, Memory{}}.limit, 10, 0, 20, 0},
+	} {
+		m := machine()
+		tt.limit(m)
+		var free, mostGPU uint64
+		for _, d := range m.Devices {
+			if d.Name == "Vulkan0" {
+				free, mostGPU = d.Free, d.Most
+			}
+		}
+		if m.Memory.Available != tt.available || m.Memory.Most != tt.most || free != tt.free || mostGPU != tt.mostGPU {
+			t.Errorf("%s: %+v, %d free and at most %d on the GPU", name, m.Memory, free, mostGPU)
+		}
+	}
+}

@@ -25,12 +25,12 @@ type Source[M io.Closer] interface {
 	// has may say where it goes.
 	Need(ctx context.Context, name string, room Room) (Memory, error)
 
-	// Load loads a model. If it fails, or ctx ends, it leaves nothing behind; a panic is a
+	// Load loads a model in the memory that it was admitted for, as Need said. If it fails, or ctx ends, it leaves nothing behind; a panic is a
 	// failure. A model that may stop serving by itself says so by a method Err() error, which
 	// is not to wait: it is then lent to nobody, closed when its leases have ended, and loaded
 	// anew when it is asked for. If the Close of a model fails or panics, its memory counts as
 	// free all the same.
-	Load(ctx context.Context, name string) (M, error)
+	Load(ctx context.Context, name string, need Memory) (M, error)
 }
 
 // ContextSource is a [Source] some of whose models are contexts of others: they use the

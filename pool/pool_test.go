@@ -71,7 +71,7 @@ func (s *fakes) Need(_ context.Context, name string, _ Room) (Memory, error) {
 	return Memory{Host: uint64(need)}, nil
 }
 
-func (s *fakes) Load(ctx context.Context, name string) (*fake, error) {
+func (s *fakes) Load(ctx context.Context, name string, _ Memory) (*fake, error) {
 	if strings.Contains(name, "@") {
 		panic("a context is loaded as a model")
 	}

@@ -49,7 +49,9 @@ func isSaved(data []byte) (bool, error) {
 	var file struct {
 		Saved *json.RawMessage `json:"cria_program"`
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
+	if err := json.Unmarshal(data, &file); errors.As(err, new(*json.UnmarshalTypeError)) {
+		return false, errors.New("it is no JSON object")
+	} else if err != nil {
 		return false, fmt.Errorf("it is not whole, or not JSON: %w", err)
 	}
 	return file.Saved != nil, nil

@@ -222,7 +222,7 @@ func (e *Engine) catalog() []Model {
 func (e *Engine) modelError(v *version, program, model string, err error) error {
 	failed := &ModelError{Program: program, Path: v.declaredIn, Model: model, Err: err}
 	for _, m := range e.catalog() {
-		if m.Fits && !m.Unaccepted && m.Name != model {
+		if m.Fits && !m.Unaccepted && m.Name != model && v.require.suits(m) {
 			failed.Known = append(failed.Known, m.Name)
 		}
 	}

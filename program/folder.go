@@ -197,11 +197,17 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// checkModel reports whether a declaration names a model that nobody has, as far as that is
-// known: files and references are not in the catalogue, nor are contexts.
+// checkModel reports whether a declaration names a model, or asks for a capability, that
+// nobody has, as far as that is known: files and references are not in the catalogue, nor are contexts.
 func (r *inspection) checkModel(v *version) error {
+	if v.declaredIn == "" {
+		return nil
+	}
+	if len(v.require.Capabilities) > 0 {
+		return v.require.unknownCapability(r.catalog())
+	}
 	name := v.require.Name
-	if v.declaredIn == "" || name == "" || strings.ContainsAny(name, `:/\`) || strings.HasSuffix(name, ".gguf") {
+	if name == "" || strings.ContainsAny(name, `:/\`) || strings.HasSuffix(name, ".gguf") {
 		return nil
 	}
 	if c, ok := r.engine.models.(contexts); ok {

@@ -115,9 +115,8 @@ func (r Requirement) resolve(program string, models []Model) (string, error) {
 	var fit []Model
 	e := &RequirementError{Program: program, Capabilities: r.Capabilities}
 	for _, m := range models {
-		missing := slices.ContainsFunc(r.Capabilities, func(c string) bool { return !slices.Contains(m.Capabilities, c) })
 		switch {
-		case missing:
+		case !r.suits(m):
 		case !m.Fits:
 			e.TooLarge = append(e.TooLarge, m.Name)
 		case m.Unaccepted:
@@ -130,6 +129,28 @@ func (r Requirement) resolve(program string, models []Model) (string, error) {
 		return "", e
 	}
 	return slices.MinFunc(fit, func(a, b Model) int { return cmp.Compare(a.Parameters, b.Parameters) }).Name, nil
+}
+
+// suits reports whether a model has all capabilities that are asked for.
+func (r Requirement) suits(m Model) bool {
+	return !slices.ContainsFunc(r.Capabilities, func(c string) bool { return !slices.Contains(m.Capabilities, c) })
+}
+
+// unknownCapability is the error of a capability that no model of a list has; nil if there is
+// none, or if nothing is listed.
+func (r Requirement) unknownCapability(models []Model) error {
+	var all []string
+	for _, m := range models {
+		all = append(all, m.Capabilities...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	for _, c := range r.Capabilities {
+		if len(all) > 0 && !slices.Contains(all, c) {
+			return fmt.Errorf("no model has the capability %q; there are %s", c, strings.Join(all, ", "))
+		}
+	}
+	return nil
 }
 
 // unknownModel is the error of a model that is not in a list, which names near ones; nil if

@@ -85,6 +85,8 @@ func (d *doctor) run(ctx context.Context) error {
 		return usageError{err}
 	}
 	switch {
+	case d.calibrate && d.place != placeFlags{flags: d.place.flags}:
+		return usageError{errors.New("--calibrate measures what cria run does if it is told nothing: give it without --backend, --gpu-layers, --context-length, --threads and --as-shipped")}
 	case d.calibrate && (d.json || d.recorded != "") || d.json && d.recorded != "":
 		return usageError{errors.New("--calibrate, --json and --machine are three things: give one of them")}
 	case d.json:
@@ -199,7 +201,8 @@ func (d *doctor) libraries(ctx context.Context) error {
 	}
 	d.found("CPU features", "%s", strings.Trim(llama.PrintSystemInfo(), " |\n"))
 	var failed *hub.RecentFailureError
-	switch err := llamacpp.LoadBackends(ctx, d.hub, libs, ""); {
+	model, _ := d.hub.Model(ctx, d.model) // the plan says what is wrong with it
+	switch err := llamacpp.LoadBackends(ctx, d.hub, libs, d.place.options().Backend, model); {
 	case errors.Is(err, hub.ErrOffline):
 		text := "not in the cache"
 		if errors.As(err, &failed) {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cria-lm/cria/hardware"
+	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
 
@@ -15,6 +17,9 @@ func (d *doctor) measure(ctx context.Context) error {
 			fmt.Fprintf(d.err, "measuring %d of %d: %v\n", done+1, total, next)
 		}
 	})
+	if errors.Is(err, hub.ErrOffline) {
+		return unavailableError{fmt.Errorf("%s or llama.cpp's libraries are not in the cache, and doctor fetches nothing: run cria pull %[1]s first", d.model)}
+	}
 	if err != nil {
 		return unavailableError{err}
 	}

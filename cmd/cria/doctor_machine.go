@@ -47,6 +47,9 @@ func (d *doctor) explainRecorded(ctx context.Context) error {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return usageError{fmt.Errorf("%s is not what cria doctor --json prints: %w", d.recorded, err)}
 	}
+	if m.OS == "" || m.CPU.Logical == 0 {
+		return usageError{fmt.Errorf("%s is not what cria doctor --json prints: it names no system and no processor", d.recorded)}
+	}
 	d.machine(m)
 	err = d.plan(ctx, m)
 	return errors.Join(d.report(), err)
@@ -58,7 +61,8 @@ func (d *doctor) plan(ctx context.Context, m hardware.Machine) error {
 	plan, err := llamacpp.Plan(ctx, m, d.model, opts)
 	switch {
 	case errors.Is(err, hub.ErrOffline):
-		d.found("plan", "none: %s is not in the cache", d.model)
+		d.found("plan", "none: %s is not in the cache, or damaged there", d.model)
+		d.advise("run cria pull %s; cria models show %[1]s says what it is estimated to take", d.model)
 		return nil
 	case errors.As(err, new(*hardware.FitError)) || errors.As(err, new(*hardware.RequestError)):
 		d.found("plan", "none for %s: %v", d.model, err)

@@ -99,6 +99,32 @@ func TestDoctorCalibrates(t *testing.T) {
 	}
 }
 
+// The plan is what cria run would do with the same flags.
+func TestDoctorAsTold(t *testing.T) {
+	testmodel.Model(t)
+	for name, tt := range map[string]struct {
+		args []string
+		want string // in a line
+	}{
+		"no layers on GPUs":  {[]string{"--gpu-layers", "0"}, "backend CPU: it was asked for"},
+		"some layers":        {[]string{"--gpu-layers", "10"}, "layers 10 of 31 (9 and the output) on Vulkan0: no more were asked for"},
+		"a long context":     {[]string{"--context-length", "100000"}, "context 8192 tokens a request, 32768 in the cache for all together: 100000 were asked for, but so many the model was trained with"},
+		"threads":            {[]string{"--backend", "cpu", "--threads", "3"}, "threads 3: so many were asked for"},
+		"its own weights":    {[]string{"--backend", "cpu", "--as-shipped"}, "weights 92 MiB as shipped: a copy as Q8_0, which prompts are computed faster with, was not wanted"},
+		"what is not there":  {[]string{"--backend", "metal"}, "plan none for smollm2-135m-instruct: the configuration is invalid: Backend: Metal cannot be used"},
+		"what cannot be had": {[]string{"--backend", "cuda"}, "install driver 590 or newer"},
+	} {
+		code, out, stderr := criaRun(t, "", append([]string{"doctor", "--machine", "../../hardware/testdata/two-gpus.json"}, tt.args...)...)
+		found := false
+		for line := range strings.Lines(out) {
+			found = found || strings.Contains(strings.Join(strings.Fields(line), " "), tt.want)
+		}
+		if code != 0 || !found {
+			t.Errorf("%s: exit code %d, errors %q, %q is not in\n%s", name, code, stderr, tt.want, out)
+		}
+	}
+}
+
 func TestDoctorMistakes(t *testing.T) {
 	empty := t.TempDir()
 	for name, tt := range map[string]struct {
@@ -107,6 +133,9 @@ func TestDoctorMistakes(t *testing.T) {
 		want string
 	}{
 		"two things":           {[]string{"--json", "--calibrate"}, exitUsage, "give one of them"},
+		"calibrates as told":   {[]string{"--calibrate", "--backend", "cpu"}, exitUsage, "give it without --backend"},
+		"no such backend":      {[]string{"--backend", "abacus"}, exitUsage, "--backend \"abacus\" is not known"},
+		"another table":        {[]string{"--machine", write(t, "o.json", `{"type": "object"}`)}, exitUsage, "names no system and no processor"},
 		"no such table":        {[]string{"--machine", "none.json"}, exitUsage, "none.json"},
 		"no table":             {[]string{"--machine", write(t, "m.json", "[]")}, exitUsage, "not what cria doctor --json prints"},
 		"no such model":        {[]string{"--model", "none"}, exitUnavailable, "none"},

@@ -26,7 +26,7 @@ func (g *globals) listFitting(ctx context.Context) error {
 	// llama.cpp shows GPUs once it and their backend are loaded. Without them there is the
 	// CPU; cria doctor says what is wrong with them.
 	if libs, err := h.Libraries(ctx); err == nil && llama.Load(libs.Files) == nil {
-		_ = llamacpp.LoadBackends(ctx, h, libs, "")
+		_ = llamacpp.LoadBackends(ctx, h, libs, "", nil)
 	}
 	machine, err := hardware.Detect(ctx)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cria-lm/cria/gguf"
-	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/llamacpp"
 )
@@ -29,7 +28,8 @@ accepted before it is fetched, its sources with their digests, and where it is i
 cache. Of a model of the cache that is not of the catalogue it prints what its file says.
 Nothing is fetched.
 
-The memory is that of a context of 4096 tokens on the CPU: weights, cache and buffers. It
+The memory is that of a context of 4096 tokens, or of as many as the model was trained
+with, on the CPU: weights, cache and buffers. It
 is an estimate; of a model in the cache the file's header is asked. A chat template's kind
 is the name that --chat-template takes; "none" is a base model's. Of a cached model
 the template's SHA-256 stands there too (with --json, the whole of it), and what the
@@ -79,8 +79,9 @@ func completeCards() (names []string) {
 // shownModel is a card and what of its model is in the cache.
 type shownModel struct {
 	*hub.Card
-	Cached *shownFile `json:"cached,omitempty"`
-	name   string
+	Cached  *shownFile `json:"cached,omitempty"`
+	name    string
+	context int // that the memory is for
 }
 
 // shownFile is a model in the cache.
@@ -118,7 +119,7 @@ func showModel(h *hub.Hub, name string) (s shownModel, err error) {
 		_, err := h.Card(name)
 		return s, err
 	}
-	s = shownModel{Card: known[i].Card, name: known[i].Name}
+	s = shownModel{Card: known[i].Card, name: known[i].Name, context: known[i].ContextLength}
 	if known[i].Cached != nil {
 		s.Cached = showFile(&known[i])
 	}
@@ -193,7 +194,7 @@ func (s *shownModel) memory() string {
 	if bytes == 0 {
 		bytes, by = uint64(s.Card.Memory), "about "
 	}
-	return fmt.Sprintf("%s%s at a context of %s tokens on the CPU", by, humanize.IBytes(bytes), humanize.Comma(hardware.WorkingContext))
+	return fmt.Sprintf("%s%s at a context of %s tokens on the CPU", by, humanize.IBytes(bytes), humanize.Comma(int64(s.context)))
 }
 
 func sourceText(s hub.Source) string {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -76,6 +77,7 @@ func (g *globals) tryCommand(path string) (*exec.Cmd, error) {
 type triedFile struct {
 	Computed string `json:"computed,omitempty"`
 	Error    string `json:"error,omitempty"`
+	Machine  string `json:"machine,omitempty"` // an error that is no file's fault
 }
 
 // tryIn runs the process, and says what it computed or why the file is refused. An error is
@@ -104,8 +106,11 @@ func tryIn(parent context.Context, cmd *exec.Cmd, timeout time.Duration) (comput
 		return "", fmt.Sprintf("llama.cpp was not done with it after %v", timeout), nil
 	}
 	var said triedFile
-	if ended != nil || json.Unmarshal(stdout.Bytes(), &said) != nil || said.Computed == "" && said.Error == "" {
+	if ended != nil || json.Unmarshal(stdout.Bytes(), &said) != nil || said == (triedFile{}) {
 		return "", fmt.Sprintf("llama.cpp's process died of it (%v): %s", cmd.ProcessState, lastWords(stderr.String())), nil
+	}
+	if said.Machine != "" {
+		return "", "", unavailableError{errors.New(said.Machine)}
 	}
 	return said.Computed, said.Error, nil
 }
@@ -151,9 +156,12 @@ func newModelsTry(g *globals) *cobra.Command {
 			}()
 			var said triedFile
 			computed, err := g.compute(cmd.Context(), args[0])
-			if err != nil {
+			switch {
+			case errors.Is(err, llamacpp.ErrBackend):
+				said.Machine = message(err)
+			case err != nil:
 				said.Error = message(err)
-			} else {
+			default:
 				said.Computed = computed
 			}
 			line, err := encodeJSON(said)

@@ -17,13 +17,16 @@ type placeFlags struct {
 	backend       string
 	gpuLayers     int
 	asShipped     bool
+
+	flags *pflag.FlagSet
 }
 
 func (f *placeFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together (default: as the model was trained and memory allows)")
+	f.flags = flags
+	flags.IntVar(&f.contextLength, "context-length", 0, "tokens of prompt and reply together, at most what the model was trained with (default: that, as memory allows)")
 	flags.StringVar(&f.backend, "backend", "", "what computes: cpu, vulkan, cuda or metal (default: the GPU that is here, else the CPU; see cria doctor)")
-	flags.IntVar(&f.gpuLayers, "gpu-layers", 0, "most layers to put on GPUs, the output counted as one (default: as many as fit)")
-	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: one for each physical core, fewer while other processes are busy)")
+	flags.IntVar(&f.gpuLayers, "gpu-layers", 0, "most layers to put on GPUs, the output counted as one; 0 is none (default: as many as fit)")
+	flags.IntVar(&f.threads, "threads", 0, "threads to compute with (default: as cria doctor says, fewer while other processes are busy)")
 	flags.BoolVar(&f.asShipped, "as-shipped", false, "load the model's own file, not the copy that computes faster here (see cria models --help)")
 }
 
@@ -43,10 +46,14 @@ func (f *placeFlags) validate() error {
 
 // options are the flags as package llamacpp takes them.
 func (f *placeFlags) options() *llamacpp.Options {
+	backend := hardware.Backend(f.backend)
+	if backend == "" && f.gpuLayers == 0 && f.flags.Changed("gpu-layers") {
+		backend = hardware.BackendCPU
+	}
 	return &llamacpp.Options{
 		ContextLength: f.contextLength,
 		Threads:       f.threads,
-		Backend:       hardware.Backend(f.backend),
+		Backend:       backend,
 		GPULayers:     f.gpuLayers,
 		AsShipped:     f.asShipped,
 	}
