@@ -12,6 +12,14 @@ func cString(s string) []byte {
 	return b
 }
 
+// onHeap returns n zeros that do not move. What a field of a struct for C points to must be
+// made so: only of what stands in a call itself does the compiler know that it must not be
+// on the stack, where it puts small slices that stay in a function. It is not inlined for
+// the same reason.
+//
+//go:noinline
+func onHeap[T any](n int) []T { return make([]T, n) }
+
 // pointer turns an address that C returned into a pointer. Reading it through
 // the variable's own address keeps vet from seeing a conversion it would
 // rightly warn of if the memory were Go's.

@@ -46,13 +46,13 @@ func LoadModelOn(path string, p ModelParams, devices []Device, split []float32, 
 	file := cString(path)
 	var list []uintptr // ends with a zero
 	if devices != nil {
-		list = make([]uintptr, len(devices)+1)
+		list = onHeap[uintptr](len(devices) + 1)
 		for i, d := range devices {
 			list[i] = d.h
 		}
 		p.Devices = uintptr(unsafe.Pointer(&list[0]))
 	}
-	shares := make([]float32, maxDevices) // llama.cpp reads so many
+	shares := onHeap[float32](maxDevices) // llama.cpp reads so many
 	if len(split) > 0 {
 		copy(shares, split)
 		p.TensorSplit = uintptr(unsafe.Pointer(&shares[0]))

@@ -28,7 +28,7 @@ type Options struct {
 	// shown the progress of a download.
 	Hub *hub.Options
 
-	ContextLength int // tokens of a prompt and its reply together; 0: as many as the model was trained with and memory allows, see [hardware.Request]
+	ContextLength int // tokens of a prompt and its reply together, at most what the model was trained with; 0: that, as memory allows
 	CacheLength   int // tokens that the cache holds of all requests together, at least ContextLength; 0: those of up to four requests, as memory allows
 	Threads       int // for computing on the CPU; 0: as planned, fewer while other processes are busy
 	Slots         int // requests computed at once, at most 64; 0: [engine.DefaultSlots]
@@ -346,6 +346,9 @@ func (o *Options) logger() *slog.Logger {
 
 // wrapLoad wraps an error of an engine that was not loaded.
 func wrapLoad(err error) error {
+	if errors.As(err, new(*kindError)) { // of a plan
+		return err
+	}
 	if option := (*engine.OptionError)(nil); errors.As(err, &option) {
 		return wrap(ErrConfig, err)
 	}

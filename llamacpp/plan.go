@@ -35,9 +35,6 @@ func (o *Options) plan(f *fetched, m hardware.Machine, kept *hardware.Calibratio
 	if err != nil {
 		return plan, wrap(ErrModelNotLoaded, err)
 	}
-	if trained := model.ContextLength; trained > 0 && o.ContextLength > trained {
-		o.logger().Warn("the context is as long as the model was trained with", "model", f.name, "asked", o.ContextLength, "context", plan.ContextLength)
-	}
 	return plan, nil
 }
 

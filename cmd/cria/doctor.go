@@ -202,7 +202,10 @@ func (d *doctor) libraries(ctx context.Context) error {
 	d.found("CPU features", "%s", strings.Trim(llama.PrintSystemInfo(), " |\n"))
 	var failed *hub.RecentFailureError
 	model, _ := d.hub.Model(ctx, d.model) // the plan says what is wrong with it
-	switch err := llamacpp.LoadBackends(ctx, d.hub, libs, d.place.options().Backend, model); {
+	err = llamacpp.LoadBackends(ctx, d.hub, libs, d.place.options().Backend, model)
+	// The GPUs are shown also where the plan does without them, or with another backend.
+	_ = llamacpp.LoadBackends(ctx, d.hub, libs, "", nil)
+	switch {
 	case errors.Is(err, hub.ErrOffline):
 		text := "not in the cache"
 		if errors.As(err, &failed) {
