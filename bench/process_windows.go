@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -22,10 +23,13 @@ func (g *group) adopt() (err error) {
 	if g.job, err = windows.CreateJobObject(nil, nil); err != nil {
 		return fmt.Errorf("making a job object: %w", err)
 	}
-	var limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+	limits := new(windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION)
+	var pin runtime.Pinner // x/sys takes an address as a number: on the stack it could move before the call
+	defer pin.Unpin()
+	pin.Pin(limits)
 	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
 	_, err = windows.SetInformationJobObject(g.job, windows.JobObjectExtendedLimitInformation,
-		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits)))
+		uintptr(unsafe.Pointer(limits)), uint32(unsafe.Sizeof(*limits)))
 	if err != nil {
 		return fmt.Errorf("setting up a job object: %w", err)
 	}

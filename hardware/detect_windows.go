@@ -3,6 +3,7 @@ package hardware
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"unsafe"
 
@@ -66,8 +67,11 @@ func nativeMemory() Memory {
 	}
 	m := Memory{Total: s.total, Available: s.available}
 	// A container is a job.
-	var job windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
-	err := windows.QueryInformationJobObject(0, windows.JobObjectExtendedLimitInformation, uintptr(unsafe.Pointer(&job)), uint32(unsafe.Sizeof(job)), nil)
+	job := new(windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION)
+	var pin runtime.Pinner // x/sys takes an address as a number: on the stack it could move before the call
+	defer pin.Unpin()
+	pin.Pin(job)
+	err := windows.QueryInformationJobObject(0, windows.JobObjectExtendedLimitInformation, uintptr(unsafe.Pointer(job)), uint32(unsafe.Sizeof(*job)), nil)
 	if err == nil && job.BasicLimitInformation.LimitFlags&windows.JOB_OBJECT_LIMIT_JOB_MEMORY != 0 && uint64(job.JobMemoryLimit) < m.Total {
 		m.Limit = uint64(job.JobMemoryLimit)
 		m.Left = min(m.Limit, m.Available)

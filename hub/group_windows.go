@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -26,10 +27,13 @@ func (g *group) run() error {
 	}
 	defer windows.CloseHandle(job)
 	g.job = job
-	limits := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{}
+	limits := new(windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION)
+	var pin runtime.Pinner // x/sys takes an address as a number: on the stack it could move before the call
+	defer pin.Unpin()
+	pin.Pin(limits)
 	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
 	if _, err := windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
-		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits))); err != nil {
+		uintptr(unsafe.Pointer(limits)), uint32(unsafe.Sizeof(*limits))); err != nil {
 		return fmt.Errorf("setting up a job object: %w", err)
 	}
 	if err := g.cmd.Start(); err != nil {
