@@ -111,7 +111,8 @@ func changeFile(arg string) error {
 // reply asks a model something.
 func reply(ctx context.Context, lm cria.LM) (text string, err error) {
 	chat := cria.Chat{Turns: []cria.Message{{Role: cria.RoleUser, Content: "What is the capital of France?"}}}
-	for c, err := range lm.Generate(ctx, &cria.Request{Chat: chat, MaxTokens: 12}) {
+	// What follows is certain: batches of other sizes do not change it.
+	for c, err := range lm.Generate(ctx, &cria.Request{Chat: chat, Prefill: "The capital of France is", MaxTokens: 12}) {
 		if err != nil {
 			return text, err
 		}

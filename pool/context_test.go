@@ -52,8 +52,8 @@ func TestContextsShareTheirModel(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		status := p.Status()
-		if status.Used[Host] != 6 || status.Loaded != 3 || s.most != 6 {
-			t.Errorf("status %+v, at most %d bytes", status, s.most)
+		if status.Used[Host] != 6 || status.Loaded != 3 || s.peak() != 6 {
+			t.Errorf("status %+v, at most %d bytes", status, s.peak())
 		}
 		if m, x := status.Models[0], status.Models[1]; m.Leases != 4+2 || m.Context != "" || x.Context != "m3" || x.Need[Host] != 1 || x.Leases != 4 {
 			t.Errorf("models %+v", status.Models)
@@ -129,8 +129,8 @@ func TestContextsAreEvictedBeforeTheirModel(t *testing.T) {
 					t.Errorf("closed (-want +got):\n%s", diff)
 				}
 				wantNames(t, p, tt.left...)
-				if status := p.Status(); status.Evicted != len(tt.gone) || s.most > 6 {
-					t.Errorf("status %+v, at most %d bytes", status, s.most)
+				if status := p.Status(); status.Evicted != len(tt.gone) || s.peak() > 6 {
+					t.Errorf("status %+v, at most %d bytes", status, s.peak())
 				}
 				done(t, p, s)
 			})
@@ -279,7 +279,7 @@ func TestContextOfModelThatEnds(t *testing.T) {
 				}
 				get(t, p, "x@m").Release() // while the load of m is being given up
 				wantNames(t, p, "m", "x@m")
-				if status := p.Status(); status.Failed != 0 || s.most > 2 {
+				if status := p.Status(); status.Failed != 0 || s.peak() > 2 {
 					t.Errorf("status %+v", status)
 				}
 				done(t, p, s)
@@ -511,8 +511,8 @@ func TestManyAskForContexts(t *testing.T) {
 					})
 				}
 				all.Wait()
-				if s.most > int(room) {
-					t.Errorf("%d bytes were in memory", s.most)
+				if s.peak() > int(room) {
+					t.Errorf("%d bytes were in memory", s.peak())
 				}
 				if status := p.Status(); status.Waiting > 0 || status.Evicted == 0 || status.Failed == 0 || len(served) != 5 {
 					t.Errorf("served %v, status %+v", served, status)
@@ -593,8 +593,8 @@ func TestFailedModelWithContexts(t *testing.T) {
 					t.Errorf("closed (-want +got):\n%s", diff)
 				}
 				wantNames(t, p, tt.left...)
-				if status := p.Status(); status.Used[Host] != uint64(len(tt.left)-1+3) || s.most > 5 || status.Loaded != 3+len(tt.left)-(3-len(tt.gone)) {
-					t.Errorf("status %+v, at most %d bytes", status, s.most)
+				if status := p.Status(); status.Used[Host] != uint64(len(tt.left)-1+3) || s.peak() > 5 || status.Loaded != 3+len(tt.left)-(3-len(tt.gone)) {
+					t.Errorf("status %+v, at most %d bytes", status, s.peak())
 				}
 				p.Unpin("m3")
 				done(t, p, s)

@@ -354,6 +354,7 @@ func (c *counted) NewContext(ctx context.Context, name string, model *llamacpp.L
 func answer(ctx context.Context, m *llamacpp.LoadedModel) (text string, err error) {
 	req := &cria.Request{
 		Chat:      cria.Chat{Turns: []cria.Message{{Role: cria.RoleUser, Content: "Which city is the capital of France?"}}},
+		Prefill:   "The capital of France is", // what follows is certain: batches of other sizes do not change it
 		MaxTokens: 12,
 	}
 	for chunk, err := range m.Generate(ctx, req) {
