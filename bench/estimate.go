@@ -28,10 +28,10 @@ var hardwareFigures = []figure{
 }
 
 // estimatedShapes are models that are made for the figure: an ordinary one, and one with a
-// sliding window.
+// sliding window. Their attention heads are of 64, which all backends have kernels for.
 var estimatedShapes = map[string]synth.Shape{
 	"llama-400m": {Layers: 24, Embedding: 896, Heads: 14, KVHeads: 2, FeedForward: 4864, Context: 32768, Type: gguf.Q8_0},
-	"gemma-300m": {Architecture: synth.Gemma3, Layers: 18, Embedding: 640, Heads: 4, KVHeads: 1, FeedForward: 2048, Context: 32768, Type: gguf.Q8_0},
+	"gemma-300m": {Architecture: synth.Gemma3, Layers: 18, Embedding: 640, Heads: 10, KVHeads: 2, FeedForward: 2048, Context: 32768, Type: gguf.Q8_0},
 }
 
 // estimates compares plans with what is allocated.

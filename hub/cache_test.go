@@ -236,7 +236,7 @@ func TestFullDisk(t *testing.T) {
 	h := testHub(t, Options{})
 	h.cache.space = func(string) (int64, error) { return 5000, nil }
 	_, err := h.Model(t.Context(), s.URL+"/m.gguf")
-	wantError(t, err, h.CacheDir(), "100 kB needed, 5.0 kB free", "CRIA_CACHE_DIR")
+	wantError(t, err, h.CacheDir(), "98 KiB needed, 4.9 KiB free", "CRIA_CACHE_DIR")
 	if _, _, sent := s.seen(); sent > 100_000 {
 		t.Error("downloaded all the same")
 	}

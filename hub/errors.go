@@ -128,7 +128,7 @@ func (c *cache) disk(err error) error {
 // noRoom is the error for a disk that is known to be too full beforehand.
 func (c *cache) noRoom(need, free int64) error {
 	return &DiskError{c.dir, fmt.Sprintf("%s needed, %s free; free some space, or set CRIA_CACHE_DIR to a folder on another disk",
-		humanize.Bytes(uint64(need)), humanize.Bytes(uint64(free))), syscall.ENOSPC}
+		humanize.IBytes(uint64(need)), humanize.IBytes(uint64(free))), syscall.ENOSPC}
 }
 
 // final reports whether an error ends the search: no other source can help.

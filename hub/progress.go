@@ -58,7 +58,7 @@ func (t *terminal) Start(name string, total int64) Task {
 	if !t.bars {
 		size := ""
 		if total > 0 {
-			size = " (" + humanize.Bytes(uint64(total)) + ")"
+			size = " (" + humanize.IBytes(uint64(total)) + ")"
 		}
 		t.Note(name + size + " ...")
 		return &lineTask{out: t, name: name, start: time.Now()}
@@ -70,6 +70,7 @@ func (t *terminal) Start(name string, total int64) Task {
 		progressbar.OptionSetWriter(t),
 		progressbar.OptionSetDescription(name),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
@@ -95,7 +96,7 @@ func (t *lineTask) Done(err error) {
 		t.out.Note(fmt.Sprintf("%s: failed after %.1f s", t.name, took))
 		return
 	}
-	t.out.Note(fmt.Sprintf("%s: %s in %.1f s", t.name, humanize.Bytes(uint64(t.done)), took))
+	t.out.Note(fmt.Sprintf("%s: %s in %.1f s", t.name, humanize.IBytes(uint64(t.done)), took))
 }
 
 type barTask struct {

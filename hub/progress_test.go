@@ -19,7 +19,7 @@ func TestTerminalProgressLines(t *testing.T) {
 	b := p.Start("model b", 0)
 	b.Done(errors.New("no"))
 	got := regexp.MustCompile(`\d\.\d s`).ReplaceAllString(out.String(), "0.0 s")
-	want := "model a (93 MB) ...\nmodel a: 93 MB in 0.0 s\nmodel b ...\nmodel b: failed after 0.0 s\n"
+	want := "model a (89 MiB) ...\nmodel a: 89 MiB in 0.0 s\nmodel b ...\nmodel b: failed after 0.0 s\n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
