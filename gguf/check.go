@@ -7,7 +7,7 @@ import (
 
 // CheckVersion names the rules of [Check]: what has passed under another name must be checked
 // again. It changes with the rules.
-const CheckVersion = "v0.5.0-2"
+const CheckVersion = "v0.5.0-3"
 
 // Check reads the model at path, all parts of it if it is cut over several files, and
 // refuses what llama.cpp v0.5.0 would refuse or not survive, when it loads the model or
@@ -50,7 +50,7 @@ func (f *File) Validate(more ...*File) error {
 		return unusable("metadata.split.tensors.count", "is %d, but the parts have %d tensors", n, len(c.table))
 	}
 	for _, check := range []func() error{
-		c.architecture, c.numbers, c.heads, c.experts, c.rope, c.vocabulary, c.tensorTypes, c.embeddings, c.shapes, c.recurrence,
+		c.architecture, c.numbers, c.heads, c.experts, c.rope, c.vocabulary, c.tensorTypes, c.embeddings, c.shapes, c.demands, c.recurrence,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -90,6 +90,8 @@ func (c *checker) architecture() error {
 		return unusable(place, "is missing")
 	case c.arch == "clip":
 		return unusable(place, "it is the part of a model that sees or hears (mmproj), which is loaded beside the language model")
+	case drafts[c.arch]:
+		return unusable(place, "%s is a draft for another model, and cannot answer by itself", c.arch)
 	case !architectures[c.arch]:
 		return &Error{ErrUnknownArchitecture, place, fmt.Sprintf("this release does not know architecture %q; look for a newer release of Cria, or for another model", c.arch)}
 	}

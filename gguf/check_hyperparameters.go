@@ -93,7 +93,7 @@ func (c *checker) window() error {
 // heads checks how the width is divided among the heads of attention.
 func (c *checker) heads() error {
 	least := int64(1)
-	if recurrent[c.arch] || c.recurrent(c.arch) && !transformers[c.arch] || c.arch == "deci" { // layers without attention
+	if recurrent[c.arch] || c.arch == "deci" { // layers without attention
 		least = 0
 	}
 	heads, err := c.perLayer("attention.head_count", least, maxWidth)

@@ -161,10 +161,10 @@ func (c *checker) layer(at string, width, queries, keys, inner int64) error {
 	return nil
 }
 
-// recurrence checks the sizes of Mamba's layers.
+// recurrence checks the sizes of Mamba's layers, and of those like them.
 func (c *checker) recurrence() error {
 	if !c.states("ssm.conv_kernel") {
-		if c.arch == "mamba" || c.arch == "mamba2" || c.arch == "jamba" {
+		if c.arch == "mamba" || c.arch == "jamba" || scanned[c.arch] || delta[c.arch] {
 			return unusable(placeOfKey(c.key("ssm.conv_kernel")), "is missing")
 		}
 		return nil
@@ -175,8 +175,8 @@ func (c *checker) recurrence() error {
 		}
 	}
 	width, _ := c.Int(c.key("embedding_length"))
-	if inner, _ := c.Int(c.key("ssm.inner_size")); (c.arch == "mamba" || c.arch == "jamba") && inner != 2*width {
+	if inner, _ := c.Int(c.key("ssm.inner_size")); (c.arch == "mamba" || c.arch == "jamba" || c.arch == "granitehybrid") && inner != 2*width {
 		return unusable(placeOfKey(c.key("ssm.inner_size")), "%d is not twice the width of %d", inner, width)
 	}
-	return nil
+	return c.stateHeads()
 }

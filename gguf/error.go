@@ -83,6 +83,9 @@ var lookalikes = []struct{ prefix, advice string }{
 func describe(head []byte) error {
 	lower := bytes.ToLower(bytes.TrimLeft(head, "\ufeff \t\r\n"))
 	for _, l := range lookalikes {
+		if l.prefix == "{" && !isText(head) {
+			continue
+		}
 		if bytes.HasPrefix(head, []byte(l.prefix)) || bytes.HasPrefix(lower, []byte(l.prefix)) {
 			return invalidf("%s", l.advice)
 		}

@@ -394,6 +394,10 @@ func TestParts(t *testing.T) {
 			t.Errorf("%s: %s, %v", test.name, got, err)
 		}
 	}
+	missing := &PartsError{Path: "m.gguf", Count: 9, Missing: []string{"a/1", "a/2", "a/3", "a/4", "a/5"}}
+	if got := missing.Error(); !strings.Contains(got, "missing are 1, 2, 3, and 2 more; put") {
+		t.Errorf("many parts are missing: %s", got)
+	}
 	for name, want := range map[string]string{
 		"cut-00001-of-00003.gguf":     "cut-00003-of-00003.gguf: not a whole GGUF file",
 		"mixed-00001-of-00003.gguf":   "says that it is part 2 of 3, its name says 3 of 3",

@@ -123,6 +123,8 @@ var malformed = []struct {
 	{"gap before the first", raw(header(1, 0), tensor("t", 0, 32, 1), make([]byte, 99)), `tensors.t.offset: its data is at 32, expected at 0`},
 	{"offset not aligned", raw(header(2, 0), tensor("a", 0, 0, 1), tensor("b", 0, 4, 1), make([]byte, 99)), `tensors.b.offset: its data is at 4, expected at 32`},
 	{"overlap", raw(header(2, 0), tensor("a", 0, 0, 16), tensor("b", 0, 32, 1), make([]byte, 199)), "expected at 64"},
+	{"noise that begins like JSON", []byte("{4K\x13\xff\xfe\x80\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"), "it starts with 7b 34"},
+	{"JSON", []byte(`{"architectures": ["LlamaForCausalLM"]}`), "perhaps a model's config.json"},
 	{"offset beyond", raw(header(1, 0), tensor("t", 0, ^uint64(0), 1), make([]byte, 99)), "its data is at 18446744073709551615"},
 	{"larger than the file", raw(header(1, 0), tensor("t", 0, 0, 1<<40), make([]byte, 99)), "but the file has"},
 	{"cut in the padding before the data", raw(header(1, 0), tensor("t", 0, 0, 1), make([]byte, 5)), "but the file has"},

@@ -18,9 +18,12 @@ type PartsError struct {
 }
 
 func (e *PartsError) Error() string {
-	names := make([]string, len(e.Missing))
-	for i, path := range e.Missing {
-		names[i] = filepath.Base(path)
+	var names []string
+	for _, path := range e.Missing[:min(len(e.Missing), 3)] {
+		names = append(names, filepath.Base(path))
+	}
+	if more := len(e.Missing) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%s is part %d of %d and needs all of them beside it: missing are %s; put them there, under these names",
 		e.Path, e.Index+1, e.Count, strings.Join(names, ", "))

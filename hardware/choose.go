@@ -3,6 +3,7 @@ package hardware
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -76,11 +77,17 @@ type choice struct {
 func (c *choice) check() error {
 	r := c.req
 	for _, f := range []struct {
-		name  string
-		value int
-	}{{"GPULayers", r.GPULayers}, {"ContextLength", r.ContextLength}, {"Threads", r.Threads}, {"BatchSize", r.BatchSize}, {"MicroBatch", r.MicroBatch}, {"CacheLength", r.CacheLength}} {
-		if f.value < 0 {
+		name        string
+		value, most int
+	}{
+		{"GPULayers", r.GPULayers, math.MaxInt32}, {"ContextLength", r.ContextLength, maxCells}, {"CacheLength", r.CacheLength, maxCells},
+		{"Threads", r.Threads, math.MaxInt32}, {"BatchSize", r.BatchSize, maxTokens}, {"MicroBatch", r.MicroBatch, maxTokens},
+	} {
+		switch {
+		case f.value < 0:
 			return &RequestError{f.name, fmt.Sprintf("%d is negative; 0 leaves it to the machine", f.value)}
+		case f.value > f.most:
+			return &RequestError{f.name, fmt.Sprintf("%d is more than %d", f.value, f.most)}
 		}
 	}
 	switch r.KV {

@@ -189,6 +189,7 @@ func TestChooseRefuses(t *testing.T) {
 		want    string
 	}{
 		"negative":             {cpu, model8B, Request{Threads: -1}, "Threads", "-1 is negative"},
+		"beyond use":           {cpu, model8B, Request{CacheLength: 1 << 40}, "CacheLength", "1099511627776 is more than 268435456"},
 		"no such KV type":      {cpu, model8B, Request{KV: gguf.Q4_K}, "KV", "Q4_K is not a type to cache"},
 		"odd heads":            {cpu, odd, Request{KV: gguf.Q8_0}, "KV", "not whole blocks"},
 		"Q8_0 without flash":   {cpu, model8B, Request{KV: gguf.Q8_0, FlashAttention: FlashOff}, "FlashAttention", "Q8_0"},
@@ -201,6 +202,8 @@ func TestChooseRefuses(t *testing.T) {
 		"too large":            {cpu, model405B, Request{}, "", "it takes 223 GiB of memory, and 60 GiB are free for it: take a smaller model"},
 		"others are in memory": {Machine{OS: "linux", Memory: Memory{Total: 16 * gib, Available: 3 * gib}}, model8B, Request{}, "", "close other programs"},
 		"context too long":     {small, model135M, Request{ContextLength: 8192, KV: gguf.F16, BatchSize: 4096}, "", ""},
+		"cache too long":       {cpu, model8B, Request{CacheLength: 1 << 28}, "", "and 268435456 in the cache it takes"},
+		"a long cache":         {cpu, model8B, Request{CacheLength: 1 << 28}, "", "ask for a shorter context or cache, or take"},
 		"container":            {readMachine(t, "container"), model8B, Request{}, "", "raise the container's memory limit (now 2.0 GiB)"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 type FitError struct {
 	Model         string
 	ContextLength int    // of the smallest way
+	CacheLength   int    // of it, in tokens
+	Asked         bool   // for that context or that cache, which could be smaller otherwise
 	Need          uint64 // bytes of main memory it takes
 	Free          uint64 // bytes of main memory for it
 	Limit         uint64 // the control group's limit, if it is what binds; else 0
@@ -25,8 +27,15 @@ func (e *FitError) Error() string {
 	case e.Need <= e.Most:
 		more = "close other programs, or "
 	}
-	return fmt.Sprintf("%s does not fit: with a context of %d tokens it takes %s of memory, and %s are free for it: %stake a smaller model or quantization",
-		e.Model, e.ContextLength, humanize.IBytes(e.Need), humanize.IBytes(e.Free), more)
+	if e.Asked {
+		more += "ask for a shorter context or cache, or "
+	}
+	cache := ""
+	if e.CacheLength > e.ContextLength {
+		cache = fmt.Sprintf(" and %d in the cache", e.CacheLength)
+	}
+	return fmt.Sprintf("%s does not fit: with a context of %d tokens%s it takes %s of memory, and %s are free for it: %stake a smaller model or quantization",
+		e.Model, e.ContextLength, cache, humanize.IBytes(e.Need), humanize.IBytes(e.Free), more)
 }
 
 // A RequestError says that a [Request] asks for what there is not.

@@ -56,6 +56,9 @@ func EstimatedContextNeeds(file *gguf.File, more ...*gguf.File) (Needs, error) {
 	return estimatedNeeds(file, more, false)
 }
 
+// beyond is more memory than any machine has.
+const beyond = 1 << 60
+
 func estimatedNeeds(file *gguf.File, more []*gguf.File, weights bool) (Needs, error) {
 	estimate := func(p Placement) (Estimate, error) {
 		header := file
@@ -82,8 +85,12 @@ func estimatedNeeds(file *gguf.File, more []*gguf.File, weights bool) (Needs, er
 		reserve = DeviceReserve
 	}
 	return func(p Placement) Need {
-		e, _ := estimate(p)
+		e, err := estimate(p)
 		n := Need{Devices: make([]uint64, len(p.Split)), Host: e.Host()}
+		if err != nil { // of a placement beyond any machine
+			n.Host = beyond
+			return n
+		}
 		if len(p.Split) == 0 {
 			n.Host += e.growth()
 			return n

@@ -253,7 +253,8 @@ func (c *choice) shorten(p *Plan) bool {
 func (c *choice) fitError(p *Plan) *FitError {
 	m := c.machine
 	need := c.needs(p.placement())
-	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, Need: need.Host, Free: c.hostRoom(), Most: m.Memory.Size()}
+	e := &FitError{Model: c.model.Name, ContextLength: p.ContextLength, CacheLength: p.CacheLength, Need: need.Host, Free: c.hostRoom(), Most: m.Memory.Size()}
+	e.Asked = c.req.ContextLength > LeastContext || c.req.CacheLength > p.ContextLength
 	if m.Memory.Limit > 0 && m.Memory.Left <= m.Memory.Available {
 		e.Limit = m.Memory.Limit
 	}

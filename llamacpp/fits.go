@@ -15,7 +15,7 @@ type Known struct {
 	Cached        *hub.CachedModel // nil: it is not in the cache
 	Memory        uint64           // bytes that it takes on the CPU with a context of ContextLength
 	ContextLength int              // [hardware.WorkingContext], or what it was trained with if that is less
-	Err           error            // why the header of a cached one cannot be read: nothing else is then known
+	Err           error            // why the header of a cached one cannot be read: then its card is asked, if there is one
 
 	model hardware.Model
 	needs hardware.Needs
@@ -39,7 +39,8 @@ func known(cards []hub.Card, cached []hub.CachedModel) (list []Known) {
 			listed[cached[at].Digest] = true
 			k.Cached = &cached[at]
 			k.readHeader()
-		} else {
+		}
+		if k.needs == nil { // not in the cache, or damaged there
 			k.readCard()
 		}
 		list = append(list, k)
@@ -106,7 +107,7 @@ func (k *Known) TrainedContext() int { return k.model.ContextLength }
 // Plan says how the model would be loaded on a machine. The error is a
 // *[hardware.FitError] if it has no place there.
 func (k *Known) Plan(m hardware.Machine) (hardware.Plan, error) {
-	if k.Err != nil {
+	if k.needs == nil {
 		return hardware.Plan{}, k.Err
 	}
 	return hardware.Choose(m, k.model, k.needs, &hardware.Request{ContextLength: k.ContextLength, KV: gguf.F16})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cria-lm/cria/hardware"
 	"github.com/cria-lm/cria/hub"
 	"github.com/cria-lm/cria/internal/testmodel"
 )
@@ -29,6 +30,15 @@ func TestKnownModels(t *testing.T) {
 	broken := known(nil, []hub.CachedModel{{Refs: []string{"hf:a/b/c.gguf"}, Paths: []string{filepath.Join(t.TempDir(), "none")}}})
 	if len(broken) != 1 || broken[0].Err == nil {
 		t.Errorf("a file that is gone: %+v", broken)
+	}
+	card := hub.Catalog()[:1]
+	broken = known(card, []hub.CachedModel{{Refs: []string{card[0].Name}, Paths: []string{filepath.Join(t.TempDir(), "none")}}})
+	if len(broken) != 1 || broken[0].Err == nil || broken[0].Memory != uint64(card[0].Memory) || broken[0].ContextLength == 0 {
+		t.Errorf("a file that is gone, with a card: %+v", broken)
+	}
+	machine := hardware.Machine{OS: "linux", Memory: hardware.Memory{Total: 8 << 30, Available: 8 << 30}}
+	if _, err := broken[0].Plan(machine); err != nil {
+		t.Errorf("with a card it has a plan: %v", err)
 	}
 }
 

@@ -38,6 +38,15 @@ const (
 // through is loaded by llama.cpp, asked to tokenize and to compute in a process of its own:
 // that process may say that a model cannot be loaded, but it must not die.
 func TestMutationsDoNotKill(t *testing.T) {
+	counts := tryMutations(t, 0, mutations)
+	if counts.computed < mutations/10 || counts.refused < mutations/10 {
+		t.Error("the mutations are too few that do harm, or that do none")
+	}
+}
+
+// tryMutations has a range of them tried by two processes.
+func tryMutations(t *testing.T, from, to int) *mutationCounts {
+	t.Helper()
 	testmodel.Libraries(t)
 	dir := t.TempDir()
 	for i, b := range mutationBases {
@@ -49,20 +58,16 @@ func TestMutationsDoNotKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const processes = 2
+	counts, middle := &mutationCounts{}, (from+to)/2
 	var all sync.WaitGroup
-	var counts mutationCounts
-	for p := range processes {
-		all.Go(func() { counts.run(t, dir, p*mutations/processes, (p+1)*mutations/processes) })
-	}
+	all.Go(func() { counts.run(t, dir, from, middle) })
+	all.Go(func() { counts.run(t, dir, middle, to) })
 	all.Wait()
 	t.Logf("%d refused by the validator, %d by llama.cpp, %d computed", counts.refused, counts.failed, counts.computed)
-	if total := counts.refused + counts.failed + counts.computed; !t.Failed() && total != mutations {
-		t.Errorf("%d mutations were tried, want %d", total, mutations)
+	if total := counts.refused + counts.failed + counts.computed; !t.Failed() && total != to-from {
+		t.Errorf("%d were tried, want %d", total, to-from)
 	}
-	if counts.computed < mutations/10 || counts.refused < mutations/10 {
-		t.Error("the mutations are too few that do harm, or that do none")
-	}
+	return counts
 }
 
 type mutationCounts struct {
@@ -149,7 +154,7 @@ func loadMutations(args string) error {
 	}
 	path := filepath.Join(dir, fmt.Sprintf("mutation-%d.gguf", from))
 	for i := from; i < to; i++ {
-		data, _ := mutate(bases, i)
+		data, _ := mutation(bases, i)
 		if data == nil {
 			fmt.Println("refused")
 			continue
@@ -261,7 +266,16 @@ func readMutationBases(dir string) (bases []mutationBase, err error) {
 	return bases, nil
 }
 
-// mutate makes the mutation of a number: nil if it is none that can be written.
+// mutation makes the one of a number: nil if it is none that can be written. Those above
+// [mutations] are of [renamed].
+func mutation(bases []mutationBase, i int) (data []byte, what string) {
+	if i >= mutations {
+		return renamed(bases, i-mutations)
+	}
+	return mutate(bases, i)
+}
+
+// mutate changes a model at random.
 func mutate(bases []mutationBase, i int) (data []byte, what string) {
 	r := rand.New(rand.NewPCG(mutationSeed, uint64(i)))
 	n := r.IntN(len(bases))
@@ -302,7 +316,7 @@ func describeMutation(dir string, i int) string {
 	if err != nil {
 		return err.Error()
 	}
-	_, what := mutate(bases, i)
+	_, what := mutation(bases, i)
 	return what
 }
 

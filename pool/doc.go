@@ -6,7 +6,8 @@
 // first, when another one needs their memory, or when they were idle for long enough. If
 // nothing is idle, who asks waits, in the order of asking, until the context ends; who waits
 // for one device's memory keeps nobody from another's. A model that is in use is never
-// closed.
+// closed. Idle models make way also for one for which the machine has no memory, though the
+// budget has: others have taken it, or there is no budget.
 //
 //	p := pool.New(models, &pool.Options{Budget: pool.Memory{pool.Host: 8 << 30}})
 //	lease, err := p.Get(ctx, "smollm2-135m-instruct")

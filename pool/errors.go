@@ -1,10 +1,14 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/cria-lm/cria/hardware"
+	"github.com/cria-lm/cria/llama"
 )
 
 // TooLargeError says that a model does not fit the whole budget, so that no waiting would
@@ -23,6 +27,16 @@ func (e *TooLargeError) Error() string {
 	}
 	return fmt.Sprintf("the model %s needs %v, %v more than the pool's budget (%v): raise the budget, or load it with a shorter context or a smaller quantization",
 		e.Name, e.Need, more, e.Budget)
+}
+
+// outOfMemory reports whether a load failed since memory is not there, of which there would be
+// enough with nothing else running.
+func outOfMemory(err error) bool {
+	var fit *hardware.FitError
+	if errors.As(err, &fit) {
+		return fit.Need <= fit.Most
+	}
+	return errors.As(err, new(*hardware.ExhaustedError)) || errors.Is(err, llama.ErrMemory)
 }
 
 // BusyError says that a model was not to be had before the context ended: there was no room

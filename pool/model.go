@@ -26,6 +26,7 @@ type model[M io.Closer] struct {
 	of      *model[M] // the model that this is a context of, and a user of; nil: none
 	state   state
 	settled chan struct{} // closed when the load is over, one way or the other
+	left    chan struct{} // closed when it has left the pool
 	value   M
 	err     error // of the load
 	users   int   // leases and contexts
@@ -190,7 +191,7 @@ func (p *Pool[M]) evict(m *model[M]) {
 // which it uses from now on. What ctx carries is kept, but not its end: others may wait
 // for the model too. The caller holds p.mu.
 func (p *Pool[M]) load(ctx context.Context, name string, need Memory, of *model[M]) *model[M] {
-	m := &model[M]{name: name, need: need, of: of, settled: make(chan struct{})}
+	m := &model[M]{name: name, need: need, of: of, settled: make(chan struct{}), left: make(chan struct{})}
 	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.models[name] = m
 	p.used.add(need)
@@ -201,6 +202,9 @@ func (p *Pool[M]) load(ctx context.Context, name string, need Memory, of *model[
 		defer m.cancel()
 		start := time.Now()
 		value, err := p.loadSafely(ctx, m)
+		for outOfMemory(err) && p.closeIdle(ctx, m) {
+			value, err = p.loadSafely(ctx, m)
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		defer close(m.settled)
@@ -225,6 +229,32 @@ func (p *Pool[M]) load(ctx context.Context, name string, need Memory, of *model[
 		}
 	}()
 	return m
+}
+
+// closeIdle closes the model that has been idle for longest, if there is one, and waits until
+// it is: the machine has less memory than the budget says, or there is no budget.
+func (p *Pool[M]) closeIdle(ctx context.Context, loading *model[M]) bool {
+	p.mu.Lock()
+	var idle []*model[M]
+	for _, m := range p.models {
+		if m.idle() && m != loading.of && !p.pinned[m.name] {
+			idle = append(idle, m)
+		}
+	}
+	if len(idle) == 0 {
+		p.mu.Unlock()
+		return false
+	}
+	m := p.byUse(idle)[0]
+	p.counts.Evicted++
+	p.close(m)
+	p.mu.Unlock()
+	select {
+	case <-m.left:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // loadSafely turns a panic of the source into an error.
@@ -278,6 +308,7 @@ func (p *Pool[M]) close(m *model[M]) {
 func (p *Pool[M]) gone(m *model[M]) {
 	p.used.subtract(m.need)
 	delete(p.models, m.name)
+	close(m.left)
 	if m.of != nil {
 		p.lose(m.of, m)
 	}

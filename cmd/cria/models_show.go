@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -116,6 +117,9 @@ func showModel(h *hub.Hub, name string) (s shownModel, err error) {
 		return strings.EqualFold(k.Name, name) || k.Cached != nil && slices.Contains(k.Cached.Refs, name)
 	})
 	if i < 0 {
+		if _, err := os.Stat(name); name != "" && err == nil {
+			return s, usageError{fmt.Errorf("%s is a file; show prints cards by their names, cria models check says what is in files", name)}
+		}
 		_, err := h.Card(name)
 		return s, err
 	}
@@ -188,7 +192,7 @@ func (s *shownModel) printCard(row func(what, format string, args ...any)) {
 // memory says what the model takes, by its header if it is there.
 func (s *shownModel) memory() string {
 	bytes, by := uint64(0), ""
-	if s.Cached != nil {
+	if s.Cached != nil && s.Cached.Error == "" {
 		bytes = s.Cached.Memory
 	}
 	if bytes == 0 {

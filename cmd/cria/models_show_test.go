@@ -102,6 +102,7 @@ func TestModelsShowMistakes(t *testing.T) {
 		"unknown":      {[]string{"something-else-entirely-unlike-any"}, exitUnavailable, "the catalogue has smollm2-135m-instruct, "},
 		"empty":        {[]string{""}, exitUnavailable, `unknown model ""`},
 		"not cached":   {[]string{"hf:owner/repository/some-file.gguf"}, exitUnavailable, "the catalogue has "},
+		"a file":       {[]string{"models_show_test.go"}, exitUsage, "models_show_test.go is a file; show prints cards"},
 		"unknown flag": {[]string{"--yaml", "qwen3-0.6b"}, exitUsage, "--yaml"},
 	} {
 		code, out, stderr := criaRun(t, "", append([]string{"models", "show"}, tt.args...)...)
