@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -26,6 +27,7 @@ var demands = []demand{
 	{words("hrm_text"), "hrm.layers_per_stack", 1, maxBlocks, true},
 	{words("hrm_text"), "hrm.h_cycles", 1, maxBlocks, true},
 	{words("hrm_text"), "hrm.l_cycles", 1, maxBlocks, true},
+	{words("spark2_5"), "attention.sliding_window", 1, maxContext, true},
 	{words("nanbeige"), "num_loops", 1, maxBlocks, false},
 	{words("lfm2 lfm2moe"), "shortconv.l_cache", 2, maxContext, true},
 	{words("arwkv7 rwkv6qwen2"), "token_shift_count", 1, 1, true},
@@ -70,6 +72,16 @@ func (c *checker) demands() error {
 		if nodesPerLayer*layers > 64*int64(len(c.table)) {
 			return refuse("hrm.h_cycles", "%d layers are more than llama.cpp has room for", layers)
 		}
+	case "minimax-m3":
+		kv, err := c.perLayer("attention.head_count_kv", 1, maxWidth)
+		if indexed := n("attention.indexer.head_count"); err == nil && slices.ContainsFunc(kv, func(heads int64) bool { return heads != indexed }) {
+			err = refuse("attention.indexer.head_count", "%d, which is not the number of heads of keys", indexed)
+		}
+		return err
+	case "rwkv6":
+		return c.mixes()
+	case "jina-bert-v2":
+		return c.widenings()
 	case "llama4":
 		if window, stated := c.Int(c.key("attention.sliding_window")); layers < 4 && !(stated && window == 0) {
 			return refuse("block_count", "%d layers; with a window there must be 4, of which the last has none", layers)
@@ -102,9 +114,6 @@ func (c *checker) demands() error {
 	case "spark2_5":
 		if !c.states("attention.sliding_window_pattern") {
 			return refuse("attention.sliding_window_pattern", "is missing")
-		}
-		if n("attention.sliding_window") < 1 {
-			return refuse("attention.sliding_window", "there must be one")
 		}
 	}
 	return c.kinds()
@@ -141,6 +150,30 @@ func (c *checker) kinds() error {
 		return unusable(placeOfKey(c.key(key)), "%d of %d layers; some must have attention, and some must not", interval, layers)
 	}
 	return nil
+}
+
+// mixes checks that each layer of RWKV 6 has its weights of the last token, in one of two ways.
+func (c *checker) mixes() error {
+	for i := range c.layers {
+		at := fmt.Sprintf("blk.%d.time_mix_lerp_", i)
+		if c.tensors[at+"fused.weight"].Name == "" && c.tensors[at+"w.weight"].Name == "" {
+			return unusable(placeOfTensor(at+"w.weight"), "is missing")
+		}
+	}
+	return nil
+}
+
+// widenings checks that feed-forward networks are as wide as is said, or twice as wide for
+// a gate.
+func (c *checker) widenings() error {
+	inner, err := c.perLayer("feed_forward_length", 1, maxWidth)
+	for i, n := range inner {
+		name := fmt.Sprintf("blk.%d.ffn_up.weight", i)
+		if t, ok := c.tensors[name]; ok && (len(t.Dims) < 2 || t.Dims[1] != uint64(n) && t.Dims[1] != 2*uint64(n)) {
+			return unusable(placeOfTensor(name), "is %v; it must be %d wide, or twice that", t.Dims, n)
+		}
+	}
+	return err
 }
 
 // latentHeads checks attention through a latent vector (MLA), where only a part of the keys

@@ -17,6 +17,7 @@ type numbers map[string]any
 func TestArchitectureDemands(t *testing.T) {
 	experts := numbers{"expert_count": uint32(4), "expert_used_count": uint32(2)}
 	latent := numbers{"rope.dimension_count": uint32(8), "attention.key_length_mla": uint32(16), "attention.value_length_mla": uint32(16), "attention.indexer.key_length": uint32(8)}
+	indexer := numbers{"attention.indexer.block_size": uint32(8), "attention.indexer.key_length": uint32(8), "attention.indexer.head_count": uint32(4)}
 	hybrid := []uint32{0, 4, 0, 4}
 	state := numbers{"attention.head_count_kv": hybrid, "ssm.conv_kernel": uint32(4), "ssm.inner_size": uint32(128), "ssm.state_size": uint32(16), "ssm.time_step_rank": uint32(8), "ssm.group_count": uint32(2)}
 	delta := numbers{"expert_count": uint32(4), "expert_used_count": uint32(2), "full_attention_interval": uint32(2), "rope.dimension_sections": []int32{4, 4, 0, 0},
@@ -34,7 +35,8 @@ func TestArchitectureDemands(t *testing.T) {
 		{"deepseek2 mistral4", latent, "rope.dimension_count", uint32(16)},
 		{"deepseek32 dots3note glm-dsa hy_v4", latent, "attention.key_length_mla", uint32(0)},
 		{"deepseek32 dots3note glm-dsa", latent, "attention.indexer.key_length", uint32(4)},
-		{"minimax-m3", numbers{"attention.indexer.block_size": uint32(8), "attention.indexer.key_length": uint32(8)}, "attention.indexer.block_size", uint32(0)},
+		{"minimax-m3", indexer, "attention.indexer.block_size", uint32(0)},
+		{"minimax-m3", indexer, "attention.indexer.head_count", uint32(2)},
 		{"hrm_text", hrm, "hrm.l_cycles", uint32(0)},
 		{"hrm_text", hrm, "block_count", uint32(5)},
 		{"nanbeige", numbers{"num_loops": uint32(2)}, "num_loops", uint32(0)},
@@ -43,7 +45,7 @@ func TestArchitectureDemands(t *testing.T) {
 		{"lfm2", numbers{"attention.head_count_kv": hybrid, "shortconv.l_cache": uint32(3)}, "attention.head_count_kv", uint32(4)},
 		{"lfm2", numbers{"attention.head_count_kv": hybrid, "shortconv.l_cache": uint32(3), "attention.value_length": uint32(16)}, "attention.value_length", uint32(8)},
 		{"arwkv7 rwkv6qwen2", numbers{"token_shift_count": uint32(1)}, "token_shift_count", uint32(2)},
-		{"rwkv6 rwkv7", numbers{"token_shift_count": uint32(2)}, "token_shift_count", uint32(1)},
+		{"rwkv7", numbers{"token_shift_count": uint32(2)}, "token_shift_count", uint32(1)},
 		{"granitehybrid mamba2 nemotron_h", state, "ssm.group_count", uint32(0)},
 		{"granitehybrid mamba2 nemotron_h", state, "ssm.group_count", uint32(3)},
 		{"granitehybrid mamba2 nemotron_h", state, "ssm.time_step_rank", uint32(3)},
@@ -103,6 +105,15 @@ func TestPartlyRotated(t *testing.T) {
 			t.Errorf("%s: %v", arch, err)
 		}
 	}
+}
+
+// What is asserted of tensors.
+func TestArchitectureTensors(t *testing.T) {
+	expect(t, "no mix", renamed(t, "rwkv6", nil).Validate(), "tensors.blk.0.time_mix_lerp_w.weight: is missing")
+	if err := renamed(t, "jina-bert-v2", numbers{"feed_forward_length": uint32(128)}).Validate(); err != nil {
+		t.Errorf("twice as wide: %v", err)
+	}
+	expect(t, "too wide", renamed(t, "jina-bert-v2", numbers{"feed_forward_length": uint32(64)}).Validate(), "tensors.blk.0.ffn_up.weight: is ")
 }
 
 func TestDrafts(t *testing.T) {

@@ -75,7 +75,6 @@ var lookalikes = []struct{ prefix, advice string }{
 	{"tjgg", "it has llama.cpp's format from before GGUF (GGJT); convert it again or find a newer file"},
 	{"algg", "it is an adapter in llama.cpp's format from before GGUF (GGLA); convert it again"},
 	{"\x7fELF", "it is a program or library"},
-	{"{", "it is JSON text, perhaps a model's config.json or a server's error message"},
 }
 
 // describe says what a file that does not start with the magic looks like,
@@ -83,9 +82,6 @@ var lookalikes = []struct{ prefix, advice string }{
 func describe(head []byte) error {
 	lower := bytes.ToLower(bytes.TrimLeft(head, "\ufeff \t\r\n"))
 	for _, l := range lookalikes {
-		if l.prefix == "{" && !isText(head) {
-			continue
-		}
 		if bytes.HasPrefix(head, []byte(l.prefix)) || bytes.HasPrefix(lower, []byte(l.prefix)) {
 			return invalidf("%s", l.advice)
 		}
@@ -97,6 +93,9 @@ func describe(head []byte) error {
 		return invalidf("it starts with zero bytes; the download is not complete, fetch it again")
 	}
 	shown := head[:min(len(head), 16)]
+	if isText(head) && bytes.HasPrefix(lower, []byte("{")) {
+		return invalidf("it is JSON text, perhaps a model's config.json or a server's error message")
+	}
 	if isText(head) {
 		return invalidf("it is a text that starts with %q", shown)
 	}

@@ -45,9 +45,7 @@ func TestKnownModels(t *testing.T) {
 // The cards say what the headers of the models that are here say.
 func TestCardsAgreeWithHeaders(t *testing.T) {
 	testmodel.Model(t)
-	if runtime.GOARCH == "arm64" {
-		t.Skip("embeddings that are the output matrix too are stored twice there")
-	}
+	tiedTwice := runtime.GOARCH == "arm64" // embeddings that are the output matrix too take their place twice there
 	h, err := hub.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +60,7 @@ func TestCardsAgreeWithHeaders(t *testing.T) {
 			continue
 		}
 		compared++
-		if k.Err != nil || math.Abs(float64(k.Card.Memory)-float64(k.Memory)) > 0.1*float64(k.Memory) {
+		if k.Err != nil || !tiedTwice && math.Abs(float64(k.Card.Memory)-float64(k.Memory)) > 0.1*float64(k.Memory) {
 			t.Errorf("%s: its card says %d bytes, its header %d (%v)", k.Name, k.Card.Memory, k.Memory, k.Err)
 		}
 		if k.TrainedContext() != k.Card.ContextLength {
